@@ -1,0 +1,1 @@
+"""Modules and layers, under torch.nn's names."""

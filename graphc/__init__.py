@@ -1,0 +1,1 @@
+"""graphc: neural networks declared as graphs, compiled to readable kernels."""

@@ -1,0 +1,1 @@
+"""Named composites: builder functions over primitives, with their own gradients where better."""

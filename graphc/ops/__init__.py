@@ -1,0 +1,1 @@
+"""The primitive ops, one declaration each; importing this package registers them."""

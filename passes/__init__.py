@@ -1,0 +1,1 @@
+"""Passes: every one takes a graph and gives a graph."""

@@ -1,0 +1,1 @@
+"""Derivatives as passes: reverse and forward mode, any order."""
