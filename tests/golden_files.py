@@ -26,7 +26,7 @@ SEPARATOR = "// ---"
 
 
 def check_golden(path: Path, text: str, *, update: bool) -> None:
-    """Fail with a unified diff unless `path` holds `text` (a final newline is added); `update` rewrites it."""
+    """Fail with a unified diff unless `path` holds `text` (a final newline is added); `update` rewrites."""
     __tracebackhide__ = True
     text = text if text.endswith("\n") else text + "\n"
     expected = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -49,7 +49,7 @@ def check_golden(path: Path, text: str, *, update: bool) -> None:
 
 @dataclass(frozen=True)
 class PassCase:
-    """One pass's golden file: the passes to run, the graph before, the graph after (empty if not yet written)."""
+    """One pass's golden file: the passes to run, the graph before, the graph after (empty: not yet written)."""
 
     passes: tuple[str, ...]
     before: str
@@ -76,7 +76,7 @@ def read_pass_case(path: str | Path) -> PassCase:
 
 
 def pass_cases(folder: str | Path) -> list[Path]:
-    """All `*.ir` files in tests/`folder`, sorted; ValueError when there are none, which would test nothing."""
+    """All `*.ir` files in tests/`folder`, sorted; ValueError when there are none, which tests nothing."""
     paths = sorted((TESTS / folder).glob("*.ir"))
     if not paths:
         raise ValueError(f"no golden files (*.ir) in tests/{folder}")
