@@ -49,7 +49,7 @@ def check_golden(path: Path, text: str, *, update: bool) -> None:
 
 @dataclass(frozen=True)
 class PassCase:
-    """One pass's golden file: the passes to run, the graph before, the graph after (empty: not yet written)."""
+    """One pass's golden file: the passes to run, the graph before, the graph after (maybe empty)."""
 
     passes: tuple[str, ...]
     before: str
