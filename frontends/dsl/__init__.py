@@ -1,1 +1,6 @@
-"""Tracing Python functions into graphs."""
+"""Declaring graphs: a Python function over symbolic tensors becomes a graph."""
+
+from graphc.dsl.function import Function, function
+from graphc.dsl.trace import trace
+
+__all__ = ["Function", "function", "trace"]

@@ -1,1 +1,5 @@
-"""The primitive ops, one declaration each; importing this package registers them."""
+"""Primitive ops, one declaration each, one file a family; importing this package registers them."""
+
+from graphc.ops import contraction, creation, elementwise, reduction, shape
+
+__all__ = ["contraction", "creation", "elementwise", "reduction", "shape"]

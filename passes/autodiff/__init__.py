@@ -1,1 +1,18 @@
-"""Derivatives as passes: reverse and forward mode, any order."""
+"""Derivatives are graphs: reverse mode, forward mode, and what is made of them."""
+
+from graphc.passes.autodiff.derivatives import grad, hvp, jacobian, jvp, value_and_grad, vjp
+from graphc.passes.autodiff.forward import push_forward
+from graphc.passes.autodiff.gradcheck import gradcheck
+from graphc.passes.autodiff.reverse import pull_back
+
+__all__ = [
+    "grad",
+    "gradcheck",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "pull_back",
+    "push_forward",
+    "value_and_grad",
+    "vjp",
+]

@@ -1,0 +1,112 @@
+"""Where a node comes from: the user's line, the module, the forward value it differentiates, the rule that wrote it.
+
+    >>> Provenance(Location("model.py", 14), module="Classifier.fc1")
+    Provenance(location=Location(file='model.py', line=14), module='Classifier.fc1', origin=None, rule=None)
+
+The user's line is the innermost frame outside graphc. Where a statement there assigns to one name
+(`h = F.linear(x, w)`), the value is called by that name.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+
+_MODULE_PREFIX = "graphc."
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A line of a file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a node comes from; every part may be unknown.
+
+    `module` is the path of the module that was called (`Classifier.fc1`), `origin` the forward value whose derivative
+    a backward node computes, `rule` the pass or rewrite rule that wrote the node.
+    """
+
+    location: Location | None = None
+    module: str | None = None
+    origin: str | None = None
+    rule: str | None = None
+
+    def __str__(self) -> str:
+        parts = [str(part) for part in (self.location, self.module) if part]
+        if self.origin:
+            parts.append(f"gradient of %{self.origin}")
+        if self.rule:
+            parts.append(f"by {self.rule}")
+        return ", ".join(parts)
+
+    @property
+    def where(self) -> str | None:
+        """The user's line as errors print it: `model.py:14, in Classifier.fc1`."""
+        if self.location is None:
+            return f"{self.module}" if self.module else None
+        return f"{self.location}, in {self.module}" if self.module else str(self.location)
+
+
+UNKNOWN = Provenance()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A statement being executed: its location, and the running frame, so that two runs of one line differ."""
+
+    location: Location
+    frame: int
+
+
+def user_site(skip: int = 1) -> Site | None:
+    """The innermost frame outside graphc, or None when the call came from graphc alone (its command line, a pass)."""
+    frame = sys._getframe(skip)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not (name.startswith(_MODULE_PREFIX) or name == "graphc" or name == "contextlib"):
+            return Site(Location(frame.f_code.co_filename, frame.f_lineno), id(frame))
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def assigned_names(location: Location) -> tuple[tuple[str, ...], int]:
+    """The names that the statement at a location assigns to, and its first line.
+
+    `(("h",), 12)` for `h = relu(x)` on line 12, `(("a", "b"), 12)` for `a, b = split(x)`, `((), 12)` for others.
+    """
+    return _assignments(location.file).get(location.line, ((), location.line))
+
+
+@lru_cache(maxsize=256)
+def _assignments(file: str) -> dict[int, tuple[tuple[str, ...], int]]:
+    """For each line of an assignment to plain names: the names, and the statement's first line."""
+    source = "".join(linecache.getlines(file))
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    found: dict[int, tuple[tuple[str, ...], int]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target: ast.expr = node.targets[0]
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            target = node.target
+        else:
+            continue
+        elements = target.elts if isinstance(target, ast.Tuple) else [target]
+        names = tuple(element.id for element in elements if isinstance(element, ast.Name))
+        if len(names) == len(elements):
+            found.update((line, (names, node.lineno)) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return found

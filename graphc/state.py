@@ -1,0 +1,188 @@
+"""State belongs to the model: a cell holds one array, and every graph that reads it shares it.
+
+    >>> scale = Cell(np.ones(3, np.float32), kind="buffer", name="scale")
+    >>> scale.assign([1, 2, 3]); scale.version
+    1
+    >>> np.asarray(scale)                       # read-only, always the current value
+    array([1., 2., 3.], dtype=float32)
+
+Inside a trace a cell is an operand like any tensor, and `assign` records an update: the graph reads cells when it
+starts and writes the new values when it has finished, all at once, so a run that fails leaves the state untouched.
+Whoever writes a cell bumps its version, so copies derived from it know that they are stale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from graphc.errors import DTypeError, ShapeError, StateError, TraceError
+from graphc.op import active_recorder
+from graphc.tensor import Operators, Tensor
+from graphc.types import DType, TensorType, as_dtype, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from graphc.ir import Graph
+
+
+class Cell(Operators):
+    """One array of state: a parameter, a buffer, an optimizer slot, a hyperparameter or the random counter.
+
+    `value` is anything that NumPy makes an array of; it is copied. `kind` is one of `graphc.ir.STATE_KINDS`.
+    """
+
+    __slots__ = ("__weakref__", "_array", "kind", "name", "version")
+
+    def __init__(self, value: Any, kind: str = "buffer", name: str = "") -> None:
+        self._array = own(value)
+        self.kind = kind
+        self.name = name
+        self.version = 0
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The current value, read-only. A view of this moment: the next update writes elsewhere."""
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if active_recorder() is not None:
+            raise TraceError(
+                f"{self.name or self.kind}: read as an array inside a trace, where it would be frozen to its value of "
+                "now; use it as a tensor"
+            )
+        array = self._array if dtype is None else self._array.astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    @property
+    def type(self) -> TensorType:
+        return type_of(self._array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        return self._array.size
+
+    @property
+    def dtype(self) -> DType:
+        return as_dtype(self._array.dtype)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def assign(self, value: Any) -> None:
+        """Set the value. Outside a trace: an array of the same shape, cast within its kind. Inside: record an update.
+
+        Raises ShapeError or DTypeError and changes nothing when the value does not fit.
+        """
+        recorder = active_recorder()
+        if recorder is not None:
+            recorder.update(self, value)  # type: ignore[attr-defined]
+            return
+        if isinstance(value, Tensor):
+            raise TraceError(f"{self.name or self.kind}: a traced tensor was assigned after its trace had ended")
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ShapeError(f"{self.name or self.kind}: has shape {self.shape}, but the value has {array.shape}")
+        if not np.can_cast(array.dtype, self._array.dtype, "same_kind"):
+            raise DTypeError(f"{self.name or self.kind}: is {self.dtype}, but the value is {array.dtype}")
+        self.commit(array.astype(self._array.dtype))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """`p[...] = value` and NumPy's other index forms, outside a trace."""
+        if active_recorder() is not None:
+            self._only_whole(key)
+            self.assign(value)
+            return
+        array = self._array.copy()
+        array[key] = value
+        self.commit(array)
+
+    def _only_whole(self, key: Any) -> None:
+        if key is not Ellipsis and key != slice(None):
+            raise TraceError(f"{self.name or self.kind}: in a trace only the whole can be written: p[...] = value")
+
+    def commit(self, array: np.ndarray[Any, Any]) -> None:
+        """Take over an array that no one else writes to, of the right dtype; bumps the version."""
+        self._array = seal(array)
+        self.version += 1
+
+    def convert(self, dtype: object) -> None:
+        """Change the dtype; graphs traced before still expect the old one and say so when called."""
+        self.commit(self._array.astype(as_dtype(dtype).numpy))
+
+    # -- inside traces ----------------------------------------------------------------------------------------------
+
+    def __graphc_tensor__(self, builder: Any) -> Tensor:
+        tensor: Tensor = builder.read(self)
+        return tensor
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"{self.name or self.kind}: is an array of state; test np.asarray(p), or `p is None`")
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._array[key] if active_recorder() is None else super().__getitem__(key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name or '?'}: {self.type})"
+
+
+def own(value: Any) -> np.ndarray[Any, Any]:
+    """A contiguous, read-only copy in native byte order, of a dtype that graphc has."""
+    array = np.asarray(value)
+    array = np.array(array, dtype=as_dtype(array.dtype).numpy, order="C", copy=True)
+    return seal(array)
+
+
+def seal(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    array.flags.writeable = False
+    return array
+
+
+def read_state(graph: Graph, given: Mapping[str, Any] | None = None) -> list[np.ndarray[Any, Any]]:
+    """The arrays that a graph reads, in the order of `graph.state`; `given` stands in for cells by name.
+
+    Raises StateError where a graph parsed from text has no cell and none is given, or where a cell's type has changed
+    since the graph was traced.
+    """
+    arrays = []
+    for state in graph.state:
+        name, type = state.value.name, state.value.type
+        if given is not None and name in given:
+            array = np.asarray(given[name])
+        elif state.cell is not None:
+            array = state.cell.array
+        else:
+            raise StateError(f"graph @{graph.name} reads {state.kind} %{name}: {type}, and no value is given for it")
+        if type_of(array) != type:
+            raise StateError(
+                f"graph @{graph.name} was traced with {state.kind} %{name}: {type}, but it is {type_of(array)} now; "
+                "trace the model again"
+            )
+        arrays.append(array)
+    return arrays
+
+
+def commit_updates(graph: Graph, arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Write the new values, in the order of `graph.updates`, to the cells: all of them, or none before an error."""
+    cells = {state.value: state.cell for state in graph.state}
+    for (value, _), array in zip(graph.updates, arrays, strict=True):
+        cell = cells[value]
+        if cell is not None:
+            cell.commit(array)
