@@ -176,7 +176,7 @@ def _cancel(a: Extent, b: Extent) -> tuple[Extent, Extent, Extent]:
 
 
 def _cancel_integer(a: Extent, b: int) -> tuple[int, Extent, int]:
-    """`g, a // g, b // g` for the greatest `g` that divides `b` and every coefficient of `a` but the constant."""
+    """`g, a // g, b // g` for the greatest `g` that divides `b` and the coefficients in `a` of its dims."""
     factor = gcd(b, *(coefficient for monomial, coefficient in terms_of(a) if monomial))
     return factor, extent_of({m: c // factor for m, c in terms_of(a)}), b // factor
 
@@ -253,9 +253,9 @@ def _atom_bounds(atom: Atom) -> Bounds:
         return (some, every) if atom.kind == "max" else (every, some)
     low, high = lows[0], highs[0]
     divisor_low, divisor_high = lows[1], highs[1]
-    if divisor_low is None or divisor_low < 0:
+    if divisor_low is None or divisor_low < 0 or divisor_high == 0:
         return None, None
-    # The divisor is at least 1 from here on.
+    # As no divisor is 0, it is at least 1 from here on.
     if atom.kind == "%":
         greatest = None if divisor_high is None else divisor_high - 1
         if low is not None and low >= 0 and high is not None:

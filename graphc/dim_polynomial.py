@@ -7,7 +7,7 @@
     (N, T, (N-1)//2+1)
 
 A polynomial has integer coefficients over atoms: a named dim, or an opaque term (floor division, remainder,
-maximum, minimum of extents; `graphc.dim_opaque` makes them). Named dims are integers >= 0, and no divisor is 0:
+maximum, minimum of extents; `graphc.dim_opaque` makes them). Named dims are integers >= 0, no divisor is 0;
 the simplifications and the comparisons use both facts. Constant results are plain `int`.
 """
 
@@ -155,17 +155,15 @@ class Dim:
     def __mul__(self, other: Extent | float) -> Extent | Quotient:
         if (b := _exact(other)) is not None:
             return _multiply(self, b)
-        return _quotient(self) * float(other) if isinstance(other, Real) else NotImplemented
+        return NotImplemented if (real := _real(other)) is None else _quotient(self) * real
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Extent | float) -> Quotient:
-        return _quotient(self) / other if isinstance(other, Dim | Real) else NotImplemented
+        return NotImplemented if (b := _real(other)) is None else _quotient(self) / b
 
     def __rtruediv__(self, other: Extent | float) -> Quotient:
-        if not isinstance(other, Dim | Real):
-            return NotImplemented
-        return other / _quotient(self)
+        return NotImplemented if (a := _real(other)) is None else a / _quotient(self)
 
     def __floordiv__(self, other: Extent) -> Extent:
         return NotImplemented if (b := _exact(other)) is None else _floor_divide(self, b)
@@ -280,6 +278,13 @@ def _exact(value: Any) -> Extent | None:
     if type(value) is int or isinstance(value, Dim):
         return value
     return int(value) if isinstance(value, Integral) else None
+
+
+def _real(value: Any) -> Extent | float | None:
+    """An operand as an extent or a float; None if it is something else."""
+    if (extent := _exact(value)) is not None:
+        return extent
+    return float(value) if isinstance(value, Real) else None
 
 
 @lru_cache(_CACHED)
