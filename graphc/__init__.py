@@ -1,1 +1,119 @@
-"""graphc: neural networks declared as graphs, compiled to readable kernels."""
+"""graphc: neural networks declared as graphs, differentiated, simplified and compiled, every step readable.
+
+    import graphc as gc
+
+    @gc.function
+    def f(x: gc.f32["N", 3], w: gc.f32[3, 4]):
+        return gc.sum(gc.tanh(x @ w))
+
+    print(f.graph)                     # the graph
+    print(gc.grad(f.graph, wrt="w"))   # the graph of its gradient
+    f(x, w)                            # compiled and run
+
+Names are loaded when they are first used, so `import graphc` is quick and imports none of Numba, networkx, rich.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from graphc import errors
+from graphc.types import (
+    DTYPES,
+    DType,
+    TensorType,
+    bf16,
+    f16,
+    f32,
+    f64,
+    i8,
+    i16,
+    i32,
+    i64,
+    u8,
+    u16,
+    u32,
+    u64,
+)
+from graphc.types import bool_ as bool
+
+if TYPE_CHECKING:
+    from graphc import backends, data, linalg, nn, optim, passes, random, train
+    from graphc.array import *  # noqa: F403
+    from graphc.checkpoint import load, save
+    from graphc.dim import Dim, dim
+    from graphc.dsl import Function, compile, function, trace
+    from graphc.face import diff
+    from graphc.interpret import evaluate
+    from graphc.ir import Graph, Node, Value
+    from graphc.op import Op, composite, define_op
+    from graphc.passes import (
+        Pass, Pipeline, grad, gradcheck, hvp, jacobian, jvp, register_pass, rule, value_and_grad, vjp,
+    )  # fmt: skip
+    from graphc.random import manual_seed
+    from graphc.state import Cell
+    from graphc.summary import summary
+    from graphc.tensor import Tensor
+    from graphc.text.parser import parse
+    from graphc.train import training_step
+
+__version__ = "0.1.0"
+
+float16, bfloat16, float32, float64 = f16, bf16, f32, f64
+int8, int16, int32, int64 = i8, i16, i32, i64
+uint8, uint16, uint32, uint64 = u8, u16, u32, u64
+
+_MODULES = ("array", "backends", "data", "dsl", "linalg", "models", "nn", "optim", "passes", "random", "train")
+
+_HOMES = {
+    "graphc.checkpoint": ("load", "save"),
+    "graphc.dim": ("Dim", "dim"),
+    "graphc.dsl": ("Function", "compile", "function", "trace"),
+    "graphc.face": ("diff",),
+    "graphc.interpret": ("evaluate",),
+    "graphc.ir": ("Graph", "Node", "Value"),
+    "graphc.op": ("Op", "composite", "define_op"),
+    "graphc.passes": (
+        "Pass", "Pipeline", "grad", "gradcheck", "hvp", "jacobian", "jvp", "register_pass", "rule", "value_and_grad", "vjp",
+    ),
+    "graphc.random": ("manual_seed",),
+    "graphc.state": ("Cell",),
+    "graphc.summary": ("summary",),
+    "graphc.tensor": ("Tensor",),
+    "graphc.text.parser": ("parse",),
+    "graphc.train": ("training_step",),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DTYPES", "DType", "TensorType", "bf16", "bfloat16", "bool", "errors", "f16", "f32", "f64", "float16", "float32",
+    "float64", "i8", "i16", "i32", "i64", "int8", "int16", "int32", "int64", "u8", "u16", "u32", "u64", "uint8", "uint16",
+    "uint32", "uint64", *_MODULES, *_HOME_OF,
+]  # fmt: skip  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"graphc.{name}")
+    if name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    else:
+        array = importlib.import_module("graphc.array")
+        if name.startswith("_") or name not in array.__all__:
+            raise AttributeError(_unknown(name, array.__all__))
+        value = getattr(array, name)
+    globals()[name] = value
+    return value
+
+
+def _unknown(name: str, functions: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, [*__all__, *functions], n=3)
+    hint = f"; did you mean {', '.join(f'gc.{c}' for c in close)}?" if close else ""
+    return f"graphc has no name {name!r}{hint}"
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *importlib.import_module("graphc.array").__all__})

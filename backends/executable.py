@@ -1,0 +1,137 @@
+"""An executable: a compiled graph, the graphs of every stage on the way to it, and the means to look into a run.
+
+    exe = gc.compile(g)
+    exe(x)                          # an array, or a tuple for several outputs
+    print(exe.stages)               # nodes and milliseconds per pass
+    print(exe.diff("cse"))          # what one pass changed
+    exe.check_numerics(x)           # NumericsError at the first NaN or infinity
+    exe.bisect(x)                   # the first pass that changes a result
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphc.errors import ArgumentError, NumericsError, ShapeError
+from graphc.interpret import run
+from graphc.ir import Graph, Node
+from graphc.state import commit_updates
+
+if TYPE_CHECKING:
+    from graphc.passes.pipeline import Stages
+
+Array = np.ndarray[Any, Any]
+
+
+class Executable:
+    """A compiled graph. Calls from several threads take turns; a call that fails changes no state."""
+
+    backend = "interpreter"
+
+    def __init__(self, stages: Stages, threads: int | None = None) -> None:
+        self.stages = stages
+        self.threads = threads
+        self._turn = threading.RLock()
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that runs: the one after the last pass."""
+        return self.stages.last.graph
+
+    def __call__(self, *arrays: Any, out: Any = None) -> Any:
+        """Run on arrays: one array for one output, else a tuple; `out` are arrays to write the outputs to."""
+        with self._turn:
+            outputs, updates = run(self.graph, arrays)
+            targets = None if out is None else self._targets(out, outputs)
+            commit_updates(self.graph, updates)
+        if targets is not None:
+            for target, array in zip(targets, outputs, strict=True):
+                np.copyto(target, array)
+            outputs = tuple(targets)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _targets(self, out: Any, outputs: Sequence[Array]) -> list[Array]:
+        targets = list(out) if isinstance(out, tuple | list) else [out]
+        if len(targets) != len(outputs):
+            raise ArgumentError(f"@{self.graph.name} gives {len(outputs)} outputs, but out has {len(targets)}")
+        for value, target, array in zip(self.graph.outputs, targets, outputs, strict=True):
+            if not isinstance(target, np.ndarray) or target.shape != array.shape or target.dtype != array.dtype:
+                what = f"{target.dtype}{target.shape}" if isinstance(target, np.ndarray) else type(target).__name__
+                raise ShapeError(f"@{self.graph.name}: out for {value.type} must be {array.dtype}{array.shape}, not {what}")
+            if not target.flags.writeable:
+                raise ArgumentError(f"@{self.graph.name}: out for {value.type} is read-only")
+        return targets
+
+    # -- looking into it --------------------------------------------------------------------------------------------
+
+    def diff(self, name: str) -> Any:
+        """What the pass of this name changed."""
+        from graphc.text.diff import diff
+
+        return diff(self.stages.before(name).graph, self.stages[name].graph)
+
+    def check_numerics(self, *arrays: Any) -> None:
+        """Run without changing state; NumericsError at the first result that is NaN or infinite.
+
+        Names the op, the element and the user's line, and says what the operands held.
+        """
+        with self._turn:
+            run(self.graph, arrays, observe=_check_node)
+
+    def bisect(self, *arrays: Any, rtol: float = 1e-5, atol: float = 1e-6) -> str | None:
+        """The first pass after which the results differ beyond the tolerance from the traced graph's; None if none.
+
+        State stays as it is.
+        """
+        with self._turn:
+            names = list(self.stages)
+            first = self.stages[names[0]].graph
+            expected = _results(first, arrays)
+            for name in names[1:]:
+                graph = self.stages[name].graph
+                given = _results(graph, arrays)
+                common = expected.keys() & given.keys()
+                if any(not _close(expected[key], given[key], rtol, atol) for key in common):
+                    return name
+                expected = {**expected, **given}
+        return None
+
+    def __str__(self) -> str:
+        return str(self.graph)
+
+    def __repr__(self) -> str:
+        return f"<Executable @{self.graph.name} on {self.backend}: {self.graph.count()} nodes>"
+
+
+def _results(graph: Graph, arrays: Sequence[Any]) -> dict[str, Array]:
+    """Outputs by position and updates by name."""
+    outputs, updates = run(graph, arrays)
+    named = {f"output {i}": array for i, array in enumerate(outputs)}
+    named.update((f"update {old.name}", array) for (old, _), array in zip(graph.updates, updates, strict=True))
+    return named
+
+
+def _close(a: Array, b: Array, rtol: float, atol: float) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return np.allclose(a.astype(np.float64), b.astype(np.float64), rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _check_node(node: Node, results: Sequence[Array]) -> None:
+    for value, array in zip(node.results, results, strict=True):
+        if not value.type.dtype.is_float:
+            continue
+        finite = np.isfinite(array.astype(np.float64))
+        if not finite.all():
+            where = tuple(int(i) for i in np.argwhere(~finite)[0])
+            element = f"[{', '.join(map(str, where))}]" if where else ""
+            raise NumericsError(
+                f"%{value.name}{element} is {float(array[where])}: {int((~finite).sum())} of {finite.size} elements of the "
+                f"result of {node.op.name} are not finite",
+                line=str(node),
+                where=node.provenance.where,
+            )

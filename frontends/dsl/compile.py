@@ -1,0 +1,68 @@
+"""`gc.compile`: from a graph, a function or a module to an executable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphc.dsl.function import Function
+from graphc.dsl.trace import trace
+from graphc.errors import ArgumentError
+from graphc.ir import Graph
+from graphc.types import is_spec
+
+
+def compile(
+    target: Graph | Callable[..., Any],
+    inputs: Any = None,
+    *,
+    backend: str = "interpreter",
+    pipeline: Any = None,
+    threads: int | None = None,
+) -> Any:
+    """Compile a graph, or trace and compile a function or a module over `inputs`.
+
+        exe = gc.compile(g)
+        predict = gc.compile(model.eval(), inputs=gc.f32["N", 784])
+        predict(images)                                          # f32[N,10]
+
+    `inputs` is one spec or a tuple of them; `pipeline` a `Pipeline`, or names and functions of passes, the default
+    pipeline when None. Raises BackendError for a backend that does not exist, VerifyError for a pass that breaks the
+    graph.
+    """
+    import graphc
+
+    graphc.backends.find_backend(backend)
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ArgumentError(f"threads is {threads!r}; it takes a positive integer, or None for GRAPHC_NUM_THREADS")
+    graph = as_graph(target, inputs)
+    return graphc.backends.build(as_pipeline(pipeline).run(graph), backend, threads)
+
+
+def as_graph(target: Graph | Callable[..., Any], inputs: Any) -> Graph:
+    """The graph to compile."""
+    if isinstance(target, Graph):
+        if inputs is not None:
+            raise ArgumentError("a graph has its inputs already; give inputs only with a function or a module")
+        return target
+    if isinstance(target, Function) and inputs is None:
+        return target.graph
+    if not callable(target):
+        raise ArgumentError(f"compile takes a graph, a function or a module, not {type(target).__name__}")
+    return trace(target, *as_specs(inputs))
+
+
+def as_specs(inputs: Any) -> Sequence[Any]:
+    """One spec or a sequence of them, as a sequence."""
+    if inputs is None:
+        return ()
+    return (inputs,) if is_spec(inputs) or not isinstance(inputs, tuple | list) else tuple(inputs)
+
+
+def as_pipeline(pipeline: Any) -> Any:
+    """The default pipeline for None, a `Pipeline` as it is, a sequence of passes as a pipeline."""
+    import graphc
+
+    if pipeline is None:
+        return graphc.passes.default_pipeline()
+    return pipeline if isinstance(pipeline, graphc.passes.Pipeline) else graphc.passes.Pipeline(pipeline)
