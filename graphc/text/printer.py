@@ -63,10 +63,11 @@ def print_node(node: Node) -> str:
 
 
 def print_call(op: Op, operands: Sequence[Value], attributes: Mapping[str, Any], *, types: bool = False) -> str:
-    """`sum(%x, axis=(0,), keepdims=False)`; with `types`, operands carry theirs, as errors show them."""
+    """`sum(%x, axis=(0,))`; with `types`, operands carry theirs, as errors show them."""
     default = next((o.type.dtype for o in operands if not isinstance(o, Literal)), None)
     parts = [print_operand(o, default) + (f": {o.type}" if types and o.name else "") for o in operands]
-    parts += [f"{name}={print_attribute(value)}" for name, value in attributes.items()]
+    defaults = op.signature.attributes
+    parts += [f"{name}={print_attribute(value)}" for name, value in attributes.items() if not _is(value, defaults.get(name))]
     return f"{op.name}({', '.join(parts)})"
 
 
@@ -91,3 +92,8 @@ def print_attribute(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float | DType):
         return repr(value)
     raise TypeError(f"an attribute cannot be a {type(value).__name__}: {value!r}")
+
+
+def _is(value: Any, default: Any) -> bool:
+    """Whether an attribute has its default value, which the text leaves out."""
+    return type(value) is type(default) and not isinstance(value, np.ndarray | float) and bool(value == default)
