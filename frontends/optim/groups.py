@@ -4,9 +4,10 @@
     >>> optimizer.param_groups[0]["lr"] = 1e-4          # the next step uses it; nothing is compiled again
     >>> optimizer.param_groups[0]["betas"] = (0.8, 0.99)
 
-Every number is a cell of state that the compiled step reads, so a new value is a write and no more. Two things are
-part of the step's graph instead: flags (`nesterov`, `amsgrad`), and whether a term that zero switches off is there at
-all (`weight_decay`, `momentum`). When one of those changes, the step traces itself again at its next call.
+Every number is a cell of state that the compiled step reads, so a new value is a write and no more. Two
+things are part of the step's graph instead: flags (`nesterov`, `amsgrad`), and whether a term that zero
+switches off is there at all (`weight_decay`, `momentum`). When one of those changes, the step traces itself
+again at its next call.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from graphc.errors import ArgumentError, StateError
 from graphc.state import Cell
 
-ANNOTATIONS = ("name", "initial_lr")  # keys that say something to the user or to a schedule, nothing to the formula
+ANNOTATIONS = ("name", "initial_lr")  # keys for the user or a schedule, which no formula reads
 
 
 def number(what: str, value: Any) -> float:
@@ -33,9 +34,9 @@ def number(what: str, value: Any) -> float:
 class ParamGroup(MutableMapping[str, Any]):
     """Reads and writes like torch's dict: `group["lr"]`, `group["betas"]`, `group["params"]`.
 
-    `hyperparameters` are the values by name: floats, pairs of floats (`betas`) and flags. Those named in `optional`
-    leave a term out when they are zero; those in `fixed` cannot change later. Raises ArgumentError for a key that the
-    optimizer does not have.
+    `hyperparameters` are the values by name: floats, pairs of floats (`betas`) and flags. Those named in
+    `optional` leave a term out when they are zero; those in `fixed` cannot change later. Raises ArgumentError
+    for a key that the optimizer does not have.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class ParamGroup(MutableMapping[str, Any]):
             return [(key, number(f"{self._owner}: {key}", value))]
         if not isinstance(value, Sequence) or len(value) != 2:
             raise ArgumentError(f"{self._owner}: betas is a pair of numbers, not {value!r}")
-        return [(f"beta{i}", number(f"{self._owner}: betas[{i - 1}]", beta)) for i, beta in enumerate(value, 1)]
+        return [
+            (f"beta{i}", number(f"{self._owner}: betas[{i - 1}]", beta)) for i, beta in enumerate(value, 1)
+        ]
 
     @property
     def structure(self) -> tuple[Any, ...]:
@@ -82,7 +85,7 @@ class ParamGroup(MutableMapping[str, Any]):
         """Whether the term of an optional hyperparameter is part of the graph."""
         return name not in self._optional or self[name] != 0
 
-    # -- as a mapping -----------------------------------------------------------------------------------------------
+    # -- as a mapping ----------------------------------------------------------------------------------------
 
     def __getitem__(self, key: str) -> Any:
         if key == "params":
@@ -108,7 +111,9 @@ class ParamGroup(MutableMapping[str, Any]):
             for name, part in self._parts(key, value):
                 self.cells[name].commit(np.array(part))
         else:
-            raise ArgumentError(f"{self._owner} has no hyperparameter {key!r}; it has {', '.join(self._keys)}")
+            raise ArgumentError(
+                f"{self._owner} has no hyperparameter {key!r}; it has {', '.join(self._keys)}"
+            )
         if self.structure != before:
             self._on_restructure()
 

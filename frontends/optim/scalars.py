@@ -1,8 +1,8 @@
 """The names that an update formula reads: `h.lr`, `h.step_size`, `s.exp_avg`.
 
-Hyperparameters and counters are f64; what follows from them (`1 − β₁ᵗ`) is computed in f64 and rounded once to the
-parameter's dtype where it meets a tensor, as torch computes these numbers in Python. In f32, 1 − 0.999 alone would be
-off by 1e-5.
+Hyperparameters and counters are f64; what follows from them (`1 − β₁ᵗ`) is computed in f64 and rounded once
+to the parameter's dtype where it meets a tensor, as torch computes these numbers in Python. In f32, 1 − 0.999
+alone would be off by 1e-5.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What an optimizer keeps between steps: slots beside each parameter, and counters that parameters share.
 
-A slot (`exp_avg`) has the shape and dtype of its parameter. Counters (`step`) are f64 numbers; in torch each parameter
-has its own, here the parameters that have always been updated together share a clock. When a step comes that updates
-only some of them, their clock is split, so the counts are torch's in every case.
+A slot (`exp_avg`) has the shape and dtype of its parameter. Counters (`step`) are f64 numbers; in torch each
+parameter has its own, here the parameters that have always been updated together share a clock. When a step
+comes that updates only some of them, their clock is split, so the counts are torch's in every case.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ class Clock:
 
     cells: dict[str, Cell]
     members: set[Cell]
-
-    def values(self) -> dict[str, float]:
-        return {name: float(cell.array) for name, cell in self.cells.items()}
 
 
 @dataclass(eq=False)
@@ -56,18 +53,21 @@ class Slots:
         """What the model calls a parameter."""
         return self.names.get(cell) or cell.name or "parameter"
 
-    # -- used while a step is built ---------------------------------------------------------------------------------
+    # -- used while a step is built --------------------------------------------------------------------------
 
     def add(self, cell: Cell, declared: Mapping[str, float]) -> dict[str, Cell]:
         """The slots of a parameter, made where they are missing, with loaded values where some wait."""
         slots = self._slots.setdefault(cell, {})
         for name, initial in declared.items():
             if name not in slots:
-                slots[name] = Slot(Cell(np.empty(0), "slot", f"{self.name_of(cell)}.{name}"), initial)
-                slots[name].cell.commit(np.full(cell.shape, initial, cell.dtype.numpy))
+                start = np.full(cell.shape, initial, cell.dtype.numpy)
+                slot = Cell(start, "slot", f"{self.name_of(cell)}.{name}")
                 waiting = self._waiting_for(cell)
                 if name in waiting:
-                    slots[name].cell.commit(self._fitting(cell, name, slots[name].cell, waiting[name]))
+                    slot.commit(self._fitting(cell, name, slot, waiting[name]))
+                slots[name] = Slot(slot, initial)
+            elif slots[name].cell.dtype is not cell.dtype:  # the model has been converted
+                slots[name].cell.convert(cell.dtype)
         return {name: slots[name].cell for name in declared}
 
     def clocks(
@@ -80,7 +80,8 @@ class Slots:
         fresh: dict[tuple[float, ...], Clock] = {}
         for cell in reached:
             if cell not in self._clocks:
-                values = {name: float(self._waiting_for(cell).get(name, start)) for name, start in initial.items()}
+                waiting = self._waiting_for(cell)
+                values = {name: float(waiting.get(name, start)) for name, start in initial.items()}
                 clock = fresh.setdefault(tuple(values.values()), _clock(values, prefix))
                 self._join(cell, clock)
         together: dict[Clock, list[Cell]] = {}
@@ -105,10 +106,16 @@ class Slots:
             self._join(cell, part)
         return part
 
+    def check_waiting(self) -> None:
+        """Raise StateError where loaded slots are of a parameter that the model does not have."""
+        for key in self._waiting:
+            if isinstance(key, str) and key not in self.names.values():
+                raise StateError(f"{self._owner}: loaded slots are of {key}, which the model does not have")
+
     def _waiting_for(self, cell: Cell) -> Saved:
         return self._waiting.get(cell) or self._waiting.get(self.name_of(cell)) or {}
 
-    # -- saving and loading -----------------------------------------------------------------------------------------
+    # -- saving and loading ----------------------------------------------------------------------------------
 
     def read(self) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
         """Slots and counters by the parameter's name; what was loaded and not taken up yet is among them."""
@@ -123,7 +130,7 @@ class Slots:
         return {name: entry for name, entry in state.items() if entry}
 
     def load(self, saved: Mapping[Cell | str, Saved]) -> bool:
-        """Take over slots and counters; parameters without any start anew. Says whether a clock had to be split.
+        """Take over slots and counters; parameters without any start anew. Says whether a clock was split.
 
         Raises StateError, and changes nothing, where a value does not fit its slot.
         """
@@ -163,4 +170,5 @@ class Slots:
 
 
 def _clock(values: Mapping[str, float], prefix: str) -> Clock:
-    return Clock({name: Cell(np.float64(value), "slot", prefix + name) for name, value in values.items()}, set())
+    cells = {name: Cell(np.float64(value), "slot", prefix + name) for name, value in values.items()}
+    return Clock(cells, set())

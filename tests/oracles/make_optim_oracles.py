@@ -5,8 +5,8 @@ Run from the repository's root, in an environment with `pip install torch==2.13.
     python -m tests.oracles.make_optim_oracles
 
 Every optimizer case starts from the same two parameters `w` (3×2) and `b` (2), kept side by side as rows of
-eight numbers, and takes the same twelve gradients; their sizes run from 1e-9 to 10, so that the place of every
-ε shows. `arguments` are the constructor's; the fact `changes` gives the hyperparameters that change before a
+eight numbers, and takes the same twelve gradients; their sizes run from 1e-9 to 10, so that every ε's place
+shows. `arguments` are the constructor's; the fact `changes` gives the hyperparameters that change before a
 step, `without_b` the steps in which `b` has no gradient at all.
 Groups: `inputs` (`start`, `gradients`) and `parameters` (the rows after each step, by dtype).
 Clipping cases: `inputs` has `gradients`, one set a row; `outputs` the clipped ones, by dtype.
@@ -145,6 +145,7 @@ def optimizer_case(
     start, gradients = start_and_gradients()
     after = {}
     for dtype_name, dtype in DTYPES.items():
+        torch.set_default_dtype(dtype)  # that of NAdam's running product of momenta
         w, b = (nn.Parameter(p) for p in halves(start, dtype))
         optimizer = getattr(torch.optim, kind)(groups(w, b), **arguments)
         rows = []
