@@ -1,11 +1,11 @@
 """An executable: a compiled graph, the graphs of every stage on the way to it, and the means to look into a run.
 
-    exe = gc.compile(g)
-    exe(x)                          # an array, or a tuple for several outputs
-    print(exe.stages)               # nodes and milliseconds per pass
-    print(exe.diff("cse"))          # what one pass changed
-    exe.check_numerics(x)           # NumericsError at the first NaN or infinity
-    exe.bisect(x)                   # the first pass that changes a result
+exe = gc.compile(g)
+exe(x)                          # an array, or a tuple for several outputs
+print(exe.stages)               # nodes and milliseconds per pass
+print(exe.diff("cse"))          # what one pass changed
+exe.check_numerics(x)           # NumericsError at the first NaN or infinity
+exe.bisect(x)                   # the first pass that changes a result
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Executable:
         for value, target, array in zip(self.graph.outputs, targets, outputs, strict=True):
             if not isinstance(target, np.ndarray) or target.shape != array.shape or target.dtype != array.dtype:
                 what = f"{target.dtype}{target.shape}" if isinstance(target, np.ndarray) else type(target).__name__
-                raise ShapeError(f"@{self.graph.name}: out for {value.type} must be {array.dtype}{array.shape}, not {what}")
+                raise ShapeError(
+                    f"@{self.graph.name}: out for {value.type} must be {array.dtype}{array.shape}, not {what}"
+                )
             if not target.flags.writeable:
                 raise ArgumentError(f"@{self.graph.name}: out for {value.type} is read-only")
         return targets

@@ -40,7 +40,7 @@ from graphc.types import bool_ as bool
 
 if TYPE_CHECKING:
     from graphc import backends, data, linalg, nn, optim, passes, random, train
-    from graphc.array import *  # noqa: F403
+    from graphc.array import *
     from graphc.checkpoint import load, save
     from graphc.dim import Dim, dim
     from graphc.dsl import Function, compile, function, trace
@@ -49,7 +49,17 @@ if TYPE_CHECKING:
     from graphc.ir import Graph, Node, Value
     from graphc.op import Op, composite, define_op
     from graphc.passes import (
-        Pass, Pipeline, grad, gradcheck, hvp, jacobian, jvp, register_pass, rule, value_and_grad, vjp,
+        Pass,
+        Pipeline,
+        grad,
+        gradcheck,
+        hvp,
+        jacobian,
+        jvp,
+        register_pass,
+        rule,
+        value_and_grad,
+        vjp,
     )  # fmt: skip
     from graphc.random import manual_seed
     from graphc.state import Cell
@@ -90,7 +100,7 @@ __all__ = [
     "DTYPES", "DType", "TensorType", "bf16", "bfloat16", "bool", "errors", "f16", "f32", "f64", "float16", "float32",
     "float64", "i8", "i16", "i32", "i64", "int8", "int16", "int32", "int64", "u8", "u16", "u32", "u64", "uint8", "uint16",
     "uint32", "uint64", *_MODULES, *_HOME_OF,
-]  # fmt: skip  # noqa: PLE0604
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Arrays at call time: checked against the graph's inputs, never read wrong.
 
-    ShapeError: @mlp takes 2 inputs, (%x: f32[N,784], %y: i64[N]), and got 1
-    ShapeError: @mlp: %x is f32[N,784], but the array has shape (32, 100): axis 1 has 100, not 784
-    ShapeError: @mlp: %y is i64[N], but the array has shape (31,): axis 0 has 31, and N is 32 from %x
+ShapeError: @mlp takes 2 inputs, (%x: f32[N,784], %y: i64[N]), and got 1
+ShapeError: @mlp: %x is f32[N,784], but the array has shape (32, 100): axis 1 has 100, not 784
+ShapeError: @mlp: %y is i64[N], but the array has shape (31,): axis 0 has 31, and N is 32 from %x
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.dim import UnsolvedExtent, bind_extent, evaluate_extent
+from graphc.dim import Dim, UnsolvedExtent, bind_extent, evaluate_extent
 from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.ir import Graph, Value
 from graphc.tensor import Tensor
@@ -44,7 +44,9 @@ def as_argument(graph: str, value: Value, argument: Any) -> Array:
         array = np.asarray(argument)
         dtype = as_dtype(array.dtype)
     except (ValueError, DTypeError) as error:
-        raise DTypeError(f"@{graph}: %{value.name} is {value.type}, but the argument is no array of numbers: {error}") from None
+        raise DTypeError(
+            f"@{graph}: %{value.name} is {value.type}, but the argument is no array of numbers: {error}"
+        ) from None
     expected = value.type.dtype
     if dtype is not expected:
         cast = array.astype(expected.numpy) if is_python else None
@@ -101,7 +103,7 @@ def bind_dims(graph: Graph, arrays: Sequence[Array]) -> dict[str, int]:
 def _mismatch(graph: str, value: Value, array: Array, axis: int, dims: dict[str, int], origin: dict[str, str]) -> str:
     extent = value.type.shape[axis]
     text = f"@{graph}: %{value.name} is {value.type}, but the array has shape {array.shape}: axis {axis} has "
-    names = getattr(extent, "names", frozenset())
+    names = extent.names if isinstance(extent, Dim) else frozenset()
     if not names:
         return f"{text}{array.shape[axis]}, not {extent}"
     if all(name in dims for name in names):

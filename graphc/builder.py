@@ -169,8 +169,7 @@ class Builder:
             return Tensor(self, constant)
         from graphc.ops.creation import constant as constant_op
 
-        result: Tensor = self.apply(constant_op, (), {"value": constant})
-        return result
+        return self.node(constant_op, value=constant)
 
     def apply(self, op: Op, operands: Sequence[Any], attributes: Mapping[str, Any]) -> Tensor | tuple[Tensor, ...]:
         """Append a node for a call of an op; promotes and broadcasts the operands of elementwise ops."""
@@ -178,13 +177,18 @@ class Builder:
             operands = operands[:-1]
         op.check_count(len(operands))
         try:
-            tensors = elementwise_operands(self, op, operands) if op.is_elementwise else map(self.tensor, operands)
+            tensors = elementwise_operands(self, op, operands) if op.is_elementwise else [*map(self.tensor, operands)]
             values = tuple(tensor.value for tensor in tensors)
         except GraphcError as error:
             raise error.located(where=self.where()) from None
-        results = self.emit(op, values, op.complete(attributes))
-        tensors = tuple(Tensor(self, value) for value in results)
-        return tensors[0] if len(tensors) == 1 else tensors
+        results = tuple(Tensor(self, value) for value in self.emit(op, values, op.complete(attributes)))
+        return results[0] if len(results) == 1 else results
+
+    def node(self, op: Op, *operands: Any, **attributes: Any) -> Tensor:
+        """Append a node for a call of an op that has one result."""
+        result = self.apply(op, operands, attributes)
+        assert isinstance(result, Tensor)
+        return result
 
     def emit(
         self, op: Op, operands: tuple[Value, ...], attributes: Mapping[str, Any], regions: tuple[Graph, ...] = ()
@@ -255,7 +259,9 @@ class Builder:
         return Provenance(location, path)
 
     def _is_root(self, site: Site) -> bool:
-        return self._root is not None and site.frame == self._root.frame and site.location.file == self._root.location.file
+        return (
+            self._root is not None and site.frame == self._root.frame and site.location.file == self._root.location.file
+        )
 
     def _name_after_variables(self) -> None:
         """`h = f(x)` names the last value that the statement made; a tuple of targets names its results."""
@@ -264,9 +270,9 @@ class Builder:
             names, first_line = assigned_names(site.location)
             if not names:
                 continue
-            if following is not None and following.frame == site.frame:
-                if assigned_names(following.location)[1] == first_line:
-                    continue  # the statement goes on
+            goes_on = following is not None and following.frame == site.frame
+            if goes_on and following is not None and assigned_names(following.location)[1] == first_line:
+                continue
             if len(names) == len(results):
                 for name, value in zip(names, results, strict=True):
                     self.rename(value, name)
@@ -282,4 +288,3 @@ def trace_body(op: Op, types: tuple[TensorType, ...], attributes: Mapping[str, A
         results = op.body_function(*operands, **attributes)
         results = results if isinstance(results, tuple) else (results,)
         return builder.finish(results)
-

@@ -148,7 +148,9 @@ class Op:
         completed = {name: attributes.get(name, default) for name, default in known.items()}
         for name, value in completed.items():
             if value is inspect.Parameter.empty:
-                raise OpAttributeError(f"{self.name}: attribute {name!r} is missing; the op is {self.name}{self.signature}")
+                raise OpAttributeError(
+                    f"{self.name}: attribute {name!r} is missing; the op is {self.name}{self.signature}"
+                )
         return completed
 
     def check_count(self, count: int) -> None:

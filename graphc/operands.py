@@ -1,8 +1,8 @@
 """What operands become before an op sees them: scalars literals, dtypes promoted, shapes broadcast.
 
-    x + 1          x: f32[N,3]   ->  add(%x, 1.0)
-    x + b          b: f32[3]     ->  %b1 = broadcast_to(%b, shape=(N, 3)); add(%x, %b1)
-    x + i          i: i8, x: i32 ->  %i1 = cast(%i, dtype=i32); add(%x, %i1)
+x + 1          x: f32[N,3]   ->  add(%x, 1.0)
+x + b          b: f32[3]     ->  %b1 = broadcast_to(%b, shape=(N, 3)); add(%x, %b1)
+x + i          i: i8, x: i32 ->  %i1 = cast(%i, dtype=i32); add(%x, %i1)
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def literal_of(scalar: Any, dtype: DType, what: str) -> Literal:
     else:
         fits = dtype.is_float
     if not fits:
-        raise DTypeError(f"{what}: a Python {type(scalar).__name__} ({scalar}) does not combine with {dtype}; use gc.astype")
+        raise DTypeError(
+            f"{what}: a Python {type(scalar).__name__} ({scalar}) does not combine with {dtype}; use gc.astype"
+        )
     if dtype.is_integer and isinstance(scalar, int):
         info = np.iinfo(dtype.numpy)
         if not info.min <= scalar <= info.max:
@@ -63,7 +65,9 @@ def as_constant(operand: Any, where: Callable[[], str | None]) -> Literal | np.n
     if isinstance(operand, bool | int | float | Dim):
         return Literal(operand, default_dtype(operand))
     if not isinstance(operand, np.ndarray | np.generic | list | tuple):
-        raise ArgumentError(f"{operand!r} ({type(operand).__name__}) is not a tensor, an array or a number", where=where())
+        raise ArgumentError(
+            f"{operand!r} ({type(operand).__name__}) is not a tensor, an array or a number", where=where()
+        )
     array = np.asarray(operand)
     if array.dtype == object:
         raise ArgumentError("a list of tensors is not a tensor; join them with gc.stack or gc.concat", where=where())
@@ -106,9 +110,7 @@ def _weak_tensor(builder: Builder, op: Op, scalar: Any, dtype: DType) -> Tensor:
     if isinstance(scalar, Quotient):
         from graphc.ops.elementwise import div
 
-        quotient: Tensor = builder.tensor(literal_of(scalar.numerator, dtype, op.name))
-        result: Tensor = builder.apply(div, (quotient, scalar.denominator), {})  # type: ignore[assignment]
-        return result
+        return builder.node(div, builder.tensor(literal_of(scalar.numerator, dtype, op.name)), scalar.denominator)
     return builder.tensor(literal_of(scalar, dtype, op.name))
 
 
@@ -119,8 +121,7 @@ def _cast(builder: Builder, tensor: Any, dtype: DType) -> Tensor:
         return builder.tensor(Literal(tensor.value.value, dtype))
     from graphc.ops.elementwise import cast
 
-    result: Tensor = builder.apply(cast, (tensor,), {"dtype": dtype})  # type: ignore[assignment]
-    return result
+    return builder.node(cast, tensor, dtype=dtype)
 
 
 def _accepted(op: Op, tensors: Sequence[Any], promoted: Sequence[int] | range) -> list[Tensor]:
@@ -141,9 +142,9 @@ def _broadcast(builder: Builder, op: Op, tensors: list[Tensor]) -> list[Tensor]:
     from graphc.ops.shape import broadcast_to
 
     return [
-        builder.apply(broadcast_to, (tensor,), {"shape": shape}) if tensor.ndim and tensor.shape != shape else tensor
+        builder.node(broadcast_to, tensor, shape=shape) if tensor.ndim and tensor.shape != shape else tensor
         for tensor in tensors
-    ]  # type: ignore[misc]
+    ]
 
 
 def broadcast_shapes(*shapes: Shape, what: str = "broadcast") -> Shape:

@@ -108,5 +108,7 @@ def _assignments(file: str) -> dict[int, tuple[tuple[str, ...], int]]:
         elements = target.elts if isinstance(target, ast.Tuple) else [target]
         names = tuple(element.id for element in elements if isinstance(element, ast.Name))
         if len(names) == len(elements):
-            found.update((line, (names, node.lineno)) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1))
+            found.update(
+                (line, (names, node.lineno)) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            )
     return found

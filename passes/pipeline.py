@@ -47,8 +47,8 @@ PASSES: dict[str, Pass] = {}
 def register_pass(name: str) -> Callable[[PassFunction], PassFunction]:
     """Register a function `Graph -> Graph` as a pass that pipelines and the command line find by name.
 
-        @gc.passes.register_pass("drop_dropout")
-        def drop_dropout(graph): ...
+    @gc.passes.register_pass("drop_dropout")
+    def drop_dropout(graph): ...
     """
 
     def register(function: PassFunction) -> PassFunction:
@@ -65,7 +65,6 @@ def find_pass(given: str | Pass | PassFunction) -> Pass:
     if isinstance(given, Pass):
         return given
     if isinstance(given, str):
-        import graphc.passes  # registers the passes of the house
 
         if given not in PASSES:
             import difflib

@@ -60,7 +60,9 @@ class Function:
         """The parameter's type; text (from `__future__.annotations`) is evaluated where the function was defined."""
         annotation = parameter.annotation
         if annotation is parameter.empty:
-            raise ArgumentError(f'{self._fn.__name__}: parameter {parameter.name} has no type; write {parameter.name}: gc.f32["N"]')
+            raise ArgumentError(
+                f'{self._fn.__name__}: parameter {parameter.name} has no type; write {parameter.name}: gc.f32["N"]'
+            )
         if isinstance(annotation, str):
             scope = vars(sys.modules[self._fn.__module__]) if self._fn.__module__ in sys.modules else {}
             closure = inspect.getclosurevars(self._fn)

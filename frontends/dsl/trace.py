@@ -1,12 +1,12 @@
 """`trace`: run a Python function once on symbolic tensors, and keep the graph of what it computed.
 
-    >>> g = gc.trace(lambda x, w: gc.tanh(x @ w), gc.f32["N", 3], gc.f32[3, 4])
-    >>> print(g)
-    graph @lambda(%x: f32[N,3], %w: f32[3,4]) {
-      %dot_general: f32[N,4] = dot_general(%x, %w, contract=((1,), (0,)), batch=((), ()))
-      %tanh: f32[N,4] = tanh(%dot_general)
-      return %tanh
-    }
+>>> g = gc.trace(lambda x, w: gc.tanh(x @ w), gc.f32["N", 3], gc.f32[3, 4])
+>>> print(g)
+graph @lambda(%x: f32[N,3], %w: f32[3,4]) {
+  %dot_general: f32[N,4] = dot_general(%x, %w, contract=((1,), (0,)), batch=((), ()))
+  %tanh: f32[N,4] = tanh(%dot_general)
+  return %tanh
+}
 """
 
 from __future__ import annotations

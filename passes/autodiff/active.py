@@ -20,7 +20,9 @@ def active_values(graph: Graph, sources: Iterable[Value]) -> set[Value]:
 
 def open_composites(graph: Graph, rule: str) -> Graph:
     """The graph with those composites inlined that have no `rule` ("vjp" or "jvp") of their own."""
-    return inline(graph, lambda node: (node.op.is_composite or node.op.name == "fused") and getattr(node.op, rule) is None)
+    return inline(
+        graph, lambda node: (node.op.is_composite or node.op.name == "fused") and getattr(node.op, rule) is None
+    )
 
 
 def missing_rule(node: Node, rule: str) -> GradientError:

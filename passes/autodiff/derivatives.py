@@ -114,7 +114,9 @@ def wrt_values(graph: Graph, wrt: str | Iterable[str] | None) -> list[Value]:
     if wrt is None:
         values = _float_inputs(graph)
         if not values:
-            raise GradientError(f"@{graph.name} has no floating-point input to differentiate by; name a parameter in wrt")
+            raise GradientError(
+                f"@{graph.name} has no floating-point input to differentiate by; name a parameter in wrt"
+            )
         return values
     sources = {value.name: value for value in graph.sources}
     values = []

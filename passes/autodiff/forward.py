@@ -55,6 +55,8 @@ def _fit(builder: Builder, node: Node, result: Value, tangent: Tensor) -> Tensor
         tangent = broadcast_to(tangent, shape=result.type.shape)
     if tangent.type != result.type:
         raise GradientError(
-            f"{node.op.name}: its jvp gives a {tangent.type} for {result!r}", line=str(node), where=node.provenance.where
+            f"{node.op.name}: its jvp gives a {tangent.type} for {result!r}",
+            line=str(node),
+            where=node.provenance.where,
         )
     return tangent

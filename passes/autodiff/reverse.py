@@ -100,7 +100,9 @@ class _Sweep:
             cotangent = broadcast_to(cotangent, shape=operand.type.shape)
         if cotangent.type != operand.type:
             raise GradientError(
-                f"{node.op.name}: its vjp gives a {cotangent.type} for {operand!r}", line=str(node), where=node.provenance.where
+                f"{node.op.name}: its vjp gives a {cotangent.type} for {operand!r}",
+                line=str(node),
+                where=node.provenance.where,
             )
         return cotangent
 
