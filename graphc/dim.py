@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 
+from graphc.dim_monomial import Atom
 from graphc.dim_opaque import floor_divide, maximum, minimum, remainder
-from graphc.dim_polynomial import Atom, Dim, Extent, dim
+from graphc.dim_polynomial import Dim, Extent, dim
 from graphc.dim_text import parse_extent
 
 __all__ = [

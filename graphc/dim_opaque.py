@@ -16,7 +16,8 @@ from functools import lru_cache
 from math import gcd, prod
 from typing import TypeAlias
 
-from graphc.dim_polynomial import Atom, Dim, Extent, Monomial, extent_of, opaque, terms_of
+from graphc.dim_monomial import Atom, Monomial, ratio
+from graphc.dim_polynomial import Dim, Extent, extent_of, opaque, terms_of
 
 Bounds: TypeAlias = tuple[int | None, int | None]  # least and greatest value; None is unbounded
 
@@ -127,31 +128,21 @@ def _split(a: Extent, b: Extent) -> tuple[Extent, Extent]:
             if isinstance(rest, int):
                 return 0, a
             monomial, coefficient = rest.terms[0]
-            ratio = _ratio(monomial, lead)
-            if ratio is None or coefficient % divisor:
+            cofactor = ratio(monomial, lead)
+            if cofactor is None or coefficient % divisor:
                 return 0, a
-            quotient[ratio] = coefficient // divisor
-            rest = rest - extent_of({ratio: coefficient // divisor}) * b
+            quotient[cofactor] = coefficient // divisor
+            rest = rest - extent_of({cofactor: coefficient // divisor}) * b
         return extent_of(quotient), 0
-    left = dict(terms_of(a))
+    remaining = dict(terms_of(a))
     for monomial, coefficient in terms_of(a):
-        ratio = _ratio(monomial, lead)
-        if ratio is not None and monomial:
+        cofactor = ratio(monomial, lead)
+        if cofactor is not None and monomial:
             # Towards zero, so that 3*N stays whole under 4 and -3*N is its mirror image.
             count = abs(coefficient) // divisor * (1 if coefficient > 0 else -1)
-            quotient[ratio] = count
-            left[monomial] = coefficient - count * divisor
-    return extent_of(quotient), extent_of(left)
-
-
-def _ratio(a: Monomial, b: Monomial) -> Monomial | None:
-    """The monomial `a / b`, or None where `b` does not divide `a`."""
-    powers = dict(a)
-    for atom, power in b:
-        if powers.get(atom, 0) < power:
-            return None
-        powers[atom] -= power
-    return tuple((atom, power) for atom, power in powers.items() if power)
+            quotient[cofactor] = count
+            remaining[monomial] = coefficient - count * divisor
+    return extent_of(quotient), extent_of(remaining)
 
 
 def _cancel(a: Extent, b: Extent) -> tuple[Extent, Extent, Extent]:
@@ -167,9 +158,9 @@ def _cancel(a: Extent, b: Extent) -> tuple[Extent, Extent, Extent]:
     def divided(extent: Extent) -> Extent:
         reduced: dict[Monomial, int] = {}
         for monomial, coefficient in terms_of(extent):
-            ratio = _ratio(monomial, factor)
-            assert ratio is not None, f"{extent} has no factor {extent_of({factor: 1})}"
-            reduced[ratio] = coefficient // size
+            cofactor = ratio(monomial, factor)
+            assert cofactor is not None, f"{extent} has no factor {extent_of({factor: 1})}"
+            reduced[cofactor] = coefficient // size
         return extent_of(reduced)
 
     return extent_of({factor: size}), divided(a), divided(b)

@@ -20,46 +20,15 @@ from keyword import iskeyword
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, overload
 
+from graphc.dim_monomial import Monomial, Term, atom_of, order_of, product, text_of
+
 if TYPE_CHECKING:
     from graphc.quotient import Quotient
 
 Extent: TypeAlias = "int | Dim"
-Monomial: TypeAlias = "tuple[tuple[Atom, int], ...]"  # (atom, power), in the atoms' order; () is the constant
-Terms: TypeAlias = tuple[tuple[Monomial, int], ...]  # (monomial, coefficient), highest degree first
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CACHED = 1 << 14  # results of arithmetic kept: a model repeats the same few extents in all of its layers
-
-
-class Atom:
-    """A named dim (`kind` "name") or an opaque term (`kind` "//", "%", "max" or "min" of `arguments`).
-
-    There is one atom for each text, so atoms compare by identity.
-    """
-
-    __slots__ = ("arguments", "kind", "order", "text")
-
-    def __init__(self, kind: str, text: str, arguments: tuple[Extent, ...]) -> None:
-        self.kind = kind
-        self.text = text
-        self.arguments = arguments
-        self.order = (kind != "name", text)  # names come before opaque terms
-
-    @property
-    def is_infix(self) -> bool:
-        return self.kind in ("//", "%")
-
-
-_ATOMS: dict[str, Atom] = {}
-
-
-def opaque(kind: str, *arguments: Extent) -> Dim:
-    """The extent that is one opaque term, kept as it stands: `opaque("//", N, 2)` is `N//2`."""
-    if kind in ("max", "min"):
-        text = f"{kind}({','.join(map(str, arguments))})"
-    else:
-        text = kind.join(map(_enclosed, arguments))
-    return Dim(((((_ATOMS.setdefault(text, Atom(kind, text, arguments)), 1),), 1),))
 
 
 @lru_cache(_CACHED)
@@ -72,7 +41,12 @@ def dim(name: str) -> Dim:
         raise ValueError(
             f"{name!r} cannot name a dim: a name is letters, digits and _, and no keyword, max or min"
         )
-    return Dim(((((_ATOMS.setdefault(name, Atom("name", name, ())), 1),), 1),))
+    return Dim(((((atom_of("name", name), 1),), 1),))
+
+
+def opaque(kind: str, *arguments: Extent) -> Dim:
+    """The extent that is one opaque term, kept as it stands: `opaque("//", N, 2)` is `N//2`."""
+    return Dim(((((atom_of(kind, *arguments), 1),), 1),))
 
 
 class Dim:
@@ -86,11 +60,11 @@ class Dim:
     __slots__ = ("names", "terms", "text")
     __array_ufunc__ = None  # NumPy scalars leave the operators to us
 
-    terms: Terms
+    terms: tuple[Term, ...]
     names: frozenset[str]
     text: str
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: tuple[Term, ...]) -> None:
         names: set[str] = set()
         for monomial, _ in terms:
             for atom, _ in monomial:
@@ -101,7 +75,7 @@ class Dim:
                         names |= argument.names
         object.__setattr__(self, "terms", terms)
         object.__setattr__(self, "names", frozenset(names))
-        object.__setattr__(self, "text", _text_of(terms))
+        object.__setattr__(self, "text", text_of(terms))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"extent {self} is immutable")
@@ -241,7 +215,7 @@ class Dim:
     __int__ = __index__
 
 
-def terms_of(extent: Extent) -> Terms:
+def terms_of(extent: Extent) -> tuple[Term, ...]:
     """The terms of an extent; a constant has at most one."""
     if isinstance(extent, Dim):
         return extent.terms
@@ -253,24 +227,8 @@ def extent_of(coefficients: Mapping[Monomial, int]) -> Extent:
     kept = [term for term in coefficients.items() if term[1]]
     if not any(monomial for monomial, _ in kept):
         return kept[0][1] if kept else 0
-    kept.sort(key=_term_order)
+    kept.sort(key=order_of)
     return Dim(tuple(kept))
-
-
-def product(a: Monomial, b: Monomial) -> Monomial:
-    """The product of two monomials: `N*T` and `N` give `N**2*T`."""
-    if not a or not b:
-        return a or b
-    powers = dict(a)
-    for atom, power in b:
-        powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda factor: factor[0].order))
-
-
-def _term_order(term: tuple[Monomial, int]) -> tuple[int, list[tuple[tuple[bool, str], int]]]:
-    """Graded lexicographic order, which products preserve; exact division relies on that."""
-    monomial, _ = term
-    return -sum(power for _, power in monomial), [(atom.order, -power) for atom, power in monomial]
 
 
 def _exact(value: Any) -> Extent | None:
@@ -323,25 +281,3 @@ def _quotient(extent: Dim) -> Quotient:
     from graphc.quotient import Quotient
 
     return Quotient(extent)
-
-
-def _enclosed(extent: Extent) -> str:
-    """The text of an extent as an operand of `//` or `%`."""
-    text = str(extent)
-    is_one_word = text.isdigit() or (text in _ATOMS and not _ATOMS[text].is_infix)
-    return text if is_one_word else f"({text})"
-
-
-def _text_of(terms: Terms) -> str:
-    pieces: list[str] = []
-    for monomial, coefficient in terms:
-        size = abs(coefficient)
-        # `-N//2` would read as `(-N)//2`, and `2*N//2` as `(2*N)//2`.
-        is_alone = size == 1 and len(monomial) == 1 and (coefficient > 0 or bool(pieces))
-        factors = [str(size)] if size != 1 or not monomial else []
-        for atom, power in monomial:
-            text = f"({atom.text})" if atom.is_infix and not (is_alone and power == 1) else atom.text
-            factors.append(text if power == 1 else f"{text}**{power}")
-        sign = "-" if coefficient < 0 else "+" if pieces else ""
-        pieces.append(sign + "*".join(factors))
-    return "".join(pieces)

@@ -46,15 +46,17 @@ class Quotient:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Quotient | Extent | float) -> Quotient:
-        return NotImplemented if (q := _as_quotient(other)) is None else self * q._inverse()
+        return NotImplemented if (q := _as_quotient(other)) is None else self * q._inverse(self)
 
     def __rtruediv__(self, other: Extent | float) -> Quotient:
-        return NotImplemented if (q := _as_quotient(other)) is None else q * self._inverse()
+        return NotImplemented if (q := _as_quotient(other)) is None else q * self._inverse(q)
 
     def __neg__(self) -> Quotient:
         return Quotient(-self.numerator, self.denominator, self.scale)
 
-    def _inverse(self) -> Quotient:
+    def _inverse(self, dividend: Quotient) -> Quotient:
+        if self.numerator == 0 or self.scale == 0:
+            raise ZeroDivisionError(f"{dividend} is divided by 0")
         return Quotient(self.denominator, self.numerator, 1.0 / self.scale)
 
     def __str__(self) -> str:
