@@ -78,6 +78,7 @@ def as_constant(operand: Any, where: Callable[[], str | None]) -> Literal | np.n
 
 def elementwise_operands(builder: Builder, op: Op, operands: Sequence[Any]) -> list[Tensor]:
     """The operands of an elementwise op in one dtype and one shape, or rank 0."""
+    operands = [x.item() if isinstance(x, np.generic) else x for x in operands]  # np.sqrt(2) is as weak as 1.414
     promoted = range(len(operands)) if op.promoted is None else op.promoted
     tensors: list[Tensor | None] = [None if _is_weak(x) else builder.tensor(x) for x in operands]
     known = [tensor.dtype for i in promoted if (tensor := tensors[i]) is not None]
@@ -86,7 +87,7 @@ def elementwise_operands(builder: Builder, op: Op, operands: Sequence[Any]) -> l
         dtype = promote(*known) if known else _default_of(weak)
     except DTypeError as error:
         raise DTypeError(f"{op.name}: {error.rule}") from None
-    if weak and known and dtype.is_integer and any(isinstance(w, float) for w in weak):
+    if weak and known and dtype.is_integer and any(isinstance(w, float | Quotient) for w in weak):
         raise DTypeError(f"{op.name}: a Python float does not combine with {dtype}; convert with gc.astype(x, gc.f32)")
     for i, operand in enumerate(operands):
         if tensors[i] is None:
@@ -98,7 +99,7 @@ def elementwise_operands(builder: Builder, op: Op, operands: Sequence[Any]) -> l
 
 
 def _is_weak(operand: object) -> bool:
-    return isinstance(operand, bool | int | float | Dim | Quotient) and not isinstance(operand, np.generic)
+    return isinstance(operand, bool | int | float | Dim | Quotient)
 
 
 def _default_of(weak: Sequence[Any]) -> DType:
@@ -108,9 +109,12 @@ def _default_of(weak: Sequence[Any]) -> DType:
 
 def _weak_tensor(builder: Builder, op: Op, scalar: Any, dtype: DType) -> Tensor:
     if isinstance(scalar, Quotient):
-        from graphc.ops.elementwise import div
+        from graphc.ops.elementwise import div, mul
 
-        return builder.node(div, builder.tensor(literal_of(scalar.numerator, dtype, op.name)), scalar.denominator)
+        result = builder.tensor(literal_of(scalar.numerator, dtype, op.name))
+        if scalar.scale != 1:
+            result = builder.node(mul, result, scalar.scale)
+        return result if scalar.denominator == 1 else builder.node(div, result, scalar.denominator)
     return builder.tensor(literal_of(scalar, dtype, op.name))
 
 
