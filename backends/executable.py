@@ -132,8 +132,8 @@ def _check_node(node: Node, results: Sequence[Array]) -> None:
             where = tuple(int(i) for i in np.argwhere(~finite)[0])
             element = f"[{', '.join(map(str, where))}]" if where else ""
             raise NumericsError(
-                f"%{value.name}{element} is {float(array[where])}: {int((~finite).sum())} of {finite.size} elements of the "
-                f"result of {node.op.name} are not finite",
+                f"%{value.name}{element} is {float(array[where])}: {int((~finite).sum())} of {finite.size} elements "
+                f"of the result of {node.op.name} are not finite",
                 line=str(node),
                 where=node.provenance.where,
             )

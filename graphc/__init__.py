@@ -85,7 +85,8 @@ _HOMES = {
     "graphc.ir": ("Graph", "Node", "Value"),
     "graphc.op": ("Op", "composite", "define_op"),
     "graphc.passes": (
-        "Pass", "Pipeline", "grad", "gradcheck", "hvp", "jacobian", "jvp", "register_pass", "rule", "value_and_grad", "vjp",
+        "Pass", "Pipeline", "grad", "gradcheck", "hvp", "jacobian", "jvp", "register_pass", "rule", "value_and_grad",
+        "vjp",
     ),
     "graphc.random": ("manual_seed",),
     "graphc.state": ("Cell",),
@@ -98,8 +99,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DTYPES", "DType", "TensorType", "bf16", "bfloat16", "bool", "errors", "f16", "f32", "f64", "float16", "float32",
-    "float64", "i8", "i16", "i32", "i64", "int8", "int16", "int32", "int64", "u8", "u16", "u32", "u64", "uint8", "uint16",
-    "uint32", "uint64", *_MODULES, *_HOME_OF,
+    "float64", "i8", "i16", "i32", "i64", "int8", "int16", "int32", "int64", "u8", "u16", "u32", "u64", "uint8",
+    "uint16", "uint32", "uint64", *_MODULES, *_HOME_OF,
 ]  # fmt: skip
 
 

@@ -133,7 +133,7 @@ class Builder:
         self.updates[self._cells[id(cell)].value] = tensor.value
 
     def rng_state(self) -> Tensor:
-        """The state that random ops draw from, u64[2] = (seed, step); the first use records that the run advances step."""
+        """The state that random ops draw from, u64[2] = (seed, step); its first use makes the run advance the step."""
         if self.rng is None:
             self.rng = Cell(np.array([0, 0], np.uint64), kind="rng", name="rng")
         known = id(self.rng) in self._cells

@@ -15,6 +15,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from types import FrameType
 
 _MODULE_PREFIX = "graphc."
 
@@ -72,12 +73,12 @@ class Site:
 
 def user_site(skip: int = 1) -> Site | None:
     """The innermost frame outside graphc, or None when the call came from graphc alone (its command line, a pass)."""
-    frame = sys._getframe(skip)
+    frame: FrameType | None = sys._getframe(skip)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if not (name.startswith(_MODULE_PREFIX) or name == "graphc" or name == "contextlib"):
             return Site(Location(frame.f_code.co_filename, frame.f_lineno), id(frame))
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

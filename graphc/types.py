@@ -39,7 +39,7 @@ class DType:
     @property
     def numpy(self) -> np.dtype[Any]:
         """The NumPy dtype (`ml_dtypes.bfloat16` for bf16)."""
-        return _numpy_dtype(self.name)
+        return numpy_dtype(self.name)
 
     @property
     def itemsize(self) -> int:
@@ -88,7 +88,7 @@ def _named(name: str) -> DType:
 
 
 @cache
-def _numpy_dtype(name: str) -> np.dtype[Any]:
+def numpy_dtype(name: str) -> np.dtype[Any]:
     if name == "bf16":
         import ml_dtypes
 

@@ -22,7 +22,7 @@ def verify(graph: Graph, after: str | None = None) -> Graph:
     return graph
 
 
-def _verify(graph: Graph) -> None:
+def _verify(graph: Graph, outer_dims: frozenset[str] = frozenset()) -> None:
     defined: set[Value] = set()
     names: dict[str, Value] = {}
     for value in graph.sources:
@@ -30,10 +30,10 @@ def _verify(graph: Graph) -> None:
     for state in graph.state:
         if state.kind not in STATE_KINDS:
             raise VerifyError(f"state %{state.value.name} is of unknown kind {state.kind!r}; kinds are {STATE_KINDS}")
-    known_dims = graph.dims
+    known_dims = graph.dims | outer_dims
     for node in graph.nodes:
         try:
-            _verify_node(node, defined)
+            _verify_node(node, defined, known_dims)
             for result in node.results:
                 _define(result, defined, names, line=str(node))
                 if not result.type.dims <= known_dims:
@@ -65,7 +65,7 @@ def _define(value: Value, defined: set[Value], names: dict[str, Value], line: st
     defined.add(value)
 
 
-def _verify_node(node: Node, defined: set[Value]) -> None:
+def _verify_node(node: Node, defined: set[Value], dims: frozenset[str]) -> None:
     op = node.op
     if REGISTRY.get(op.name) is not op:
         raise VerifyError(f"op {op.name!r} is not registered")
@@ -76,7 +76,7 @@ def _verify_node(node: Node, defined: set[Value]) -> None:
         if operand not in defined and not isinstance(operand, Literal):
             raise VerifyError(f"{op.name}: %{operand.name} is used before it is defined")
     for region in node.regions:
-        _verify(region)
+        _verify(region, dims)
     inferred = op.infer(*(o.type for o in node.operands), regions=node.regions, **node.attributes)
     declared = tuple(result.type for result in node.results)
     if inferred != declared:

@@ -20,11 +20,13 @@ from graphc.builder import Builder
 from graphc.errors import GradientError
 from graphc.ir import Graph, Literal, Value
 from graphc.op import recording
+from graphc.ops.creation import full
 from graphc.passes.autodiff.active import open_composites
 from graphc.passes.autodiff.forward import push_forward
 from graphc.passes.autodiff.reverse import pull_back
 from graphc.passes.dce import dce
 from graphc.tensor import Tensor
+from graphc.types import TensorType
 
 
 def grad(graph: Graph, wrt: str | Iterable[str] | None = None) -> Graph:
@@ -148,9 +150,9 @@ def _scalar_output(graph: Graph) -> Value:
 
 def _or_zeros(builder: Builder, derivatives: Mapping[Value, Tensor], value: Value) -> Tensor:
     """A value's derivative; zeros where the function does not depend on it."""
-    if value in derivatives:
-        return derivatives[value]
-    from graphc.ops.creation import full
+    return derivatives[value] if value in derivatives else zeros_like(builder, value.type)
 
-    zeros: Tensor = full(value=0.0, shape=value.type.shape, dtype=value.type.dtype)
-    return zeros
+
+def zeros_like(builder: Builder, type: TensorType) -> Tensor:
+    """Zeros of a type."""
+    return builder.node(full, value=0.0, shape=type.shape, dtype=type.dtype)
