@@ -1,13 +1,13 @@
 """Passes: graph in, graph out. Importing this package registers the passes of the house."""
 
-from graphc.passes.autodiff import grad, gradcheck, hvp, jvp, value_and_grad, vjp
+from graphc.passes.autodiff import grad, gradcheck, hvp, jacobian, jvp, value_and_grad, vjp
 from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose
 from graphc.passes.pipeline import PASSES, Pass, Pipeline, Stage, Stages, find_pass, register_pass
 
 __all__ = [
     "PASSES", "Pass", "Pipeline", "Stage", "Stages", "dce", "decompose", "default_pipeline", "find_pass", "grad",
-    "gradcheck", "hvp", "jvp", "register_pass", "value_and_grad", "vjp",
+    "gradcheck", "hvp", "jacobian", "jvp", "register_pass", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 register_pass("decompose")(decompose)

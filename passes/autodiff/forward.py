@@ -14,6 +14,7 @@ from graphc.errors import GradientError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import recording
 from graphc.passes.autodiff.active import active_values, missing_rule
+from graphc.passes.autodiff.regions import REGION_JVPS
 from graphc.passes.autodiff.reverse import call_rule, provenance_of
 from graphc.tensor import Tensor
 
@@ -31,11 +32,14 @@ def push_forward(builder: Builder, graph: Graph, seeds: Mapping[Value, Tensor]) 
         for node in graph.nodes:
             if not any(operand in tangents for operand in node.operands):
                 continue
-            if node.op.jvp is None:
+            if node.op.jvp is None and node.op.name not in REGION_JVPS:
                 raise missing_rule(node, "jvp")
             with builder.provenance(provenance_of(node)):
                 first = tuple(tangents.get(operand) for operand in node.operands)
-                given = call_rule(builder, node, node.op.jvp, first)
+                if node.op.name in REGION_JVPS:
+                    given = REGION_JVPS[node.op.name](builder, node, first)
+                else:
+                    given = call_rule(builder, node, node.op.jvp, first)
                 several = given if isinstance(given, tuple) else (given,) * len(node.results)
                 for result, tangent in zip(node.results, several, strict=True):
                     if tangent is not None and result in active:

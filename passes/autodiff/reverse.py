@@ -17,6 +17,7 @@ from graphc.errors import GradientError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import recording
 from graphc.passes.autodiff.active import active_values, missing_rule
+from graphc.passes.autodiff.regions import REGION_VJPS
 from graphc.provenance import Provenance
 from graphc.tensor import Tensor
 
@@ -76,13 +77,16 @@ class _Sweep:
         """Carry the cotangents of a node's results to its operands."""
         if not any(operand in self.active for operand in node.operands):
             return
-        if node.op.vjp is None:
+        if node.op.vjp is None and node.op.name not in REGION_VJPS:
             raise missing_rule(node, "vjp")
         origin = node.results[0].name
         provenance = replace(node.provenance, origin=origin, rule=None)
         with self.builder.provenance(provenance):
             cotangents = tuple(self.total(result) for result in node.results)
-            given = call_rule(self.builder, node, node.op.vjp, cotangents)
+            if node.op.name in REGION_VJPS:
+                given = REGION_VJPS[node.op.name](self.builder, node, cotangents)
+            else:
+                given = call_rule(self.builder, node, node.op.vjp, cotangents)
             for operand, cotangent in zip(node.operands, given, strict=True):
                 if cotangent is not None and operand in self.active:
                     self.add(operand, self._fit(node, operand, self.builder.tensor(cotangent)))
