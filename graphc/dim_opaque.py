@@ -38,7 +38,7 @@ def floor_divide(a: Extent, b: Extent) -> Extent:
         return quotient + floor_divide(rest, b)
     if _lies_in(rest, b):
         return quotient
-    return quotient + opaque("//", rest, b)
+    return quotient + _folded(opaque("//", rest, b))
 
 
 def remainder(a: Extent, b: Extent) -> Extent:
@@ -183,6 +183,12 @@ def _constant(extent: Extent) -> int:
     return 0 if monomial else coefficient
 
 
+def _folded(extent: Extent) -> Extent:
+    """The one value that an extent can have, else the extent: `(-1)//N` is -1 for every divisor > 0."""
+    low, high = bounds(extent)
+    return low if low is not None and low == high else extent
+
+
 def _lies_in(a: Extent, b: Extent) -> bool:
     """Whether 0 <= a < b for all values of the dims."""
     low, gap = bounds(a)[0], bounds(b - a)[0]
@@ -195,14 +201,15 @@ def _extremum(kind: str, extents: tuple[Extent, ...]) -> Extent:
         operands.extend(_operands(kind, extent))
     sign = 1 if kind == "max" else -1
     kept: list[Extent] = []
-    for extent in dict.fromkeys(operands):
+    # In one order, since of two that are never apart the first is kept.
+    for extent in sorted(set(operands), key=lambda operand: (isinstance(operand, int), str(operand))):
         if any(_is_at_least_zero((other - extent) * sign) for other in kept):
             continue
         kept = [other for other in kept if not _is_at_least_zero((extent - other) * sign)]
         kept.append(extent)
     if len(kept) == 1:
         return kept[0]
-    return opaque(kind, *sorted(kept, key=lambda extent: (isinstance(extent, int), str(extent))))
+    return opaque(kind, *kept)
 
 
 def _operands(kind: str, extent: Extent) -> tuple[Extent, ...]:

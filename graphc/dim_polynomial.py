@@ -38,9 +38,7 @@ def dim(name: str) -> Dim:
     Raises ValueError unless the name is an ASCII identifier other than a Python keyword, `max` or `min`.
     """
     if not _NAME.fullmatch(name) or iskeyword(name) or name in ("max", "min"):
-        raise ValueError(
-            f"{name!r} cannot name a dim: a name is letters, digits and _, and no keyword, max or min"
-        )
+        raise ValueError(f"{name!r} cannot name a dim: a name is letters, digits and _, and no keyword, max or min")
     return Dim(((((atom_of("name", name), 1),), 1),))
 
 
@@ -156,9 +154,7 @@ class Dim:
         if not isinstance(exponent, int):
             return NotImplemented
         if exponent < 0:
-            raise ValueError(
-                f"the power of an extent is an integer >= 0, not {exponent} as in {self}**{exponent}"
-            )
+            raise ValueError(f"the power of an extent is an integer >= 0, not {exponent} as in {self}**{exponent}")
         result: Extent = 1
         square: Extent = self
         while exponent:
@@ -208,9 +204,7 @@ class Dim:
         raise TypeError(f"extent {self} is symbolic: its value is known only at run time, and it may be 0")
 
     def __index__(self) -> int:
-        raise TypeError(
-            f"extent {self} is symbolic: its value is known only at run time, so it is no Python integer"
-        )
+        raise TypeError(f"extent {self} is symbolic: its value is known only at run time, so it is no Python integer")
 
     __int__ = __index__
 

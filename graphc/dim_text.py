@@ -21,9 +21,7 @@ from typing import NoReturn
 from graphc.dim_opaque import maximum, minimum
 from graphc.dim_polynomial import Extent, dim
 
-_TOKEN = re.compile(
-    r"[ \t]*(?:(?P<integer>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|//|[-+*%(),]))", re.ASCII
-)
+_TOKEN = re.compile(r"[ \t]*(?:(?P<integer>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|//|[-+*%(),]))", re.ASCII)
 _DEEPEST = 100  # nested parentheses and signs
 _LONGEST = 100  # digits of an integer
 
