@@ -111,6 +111,11 @@ class Builder:
             state = self.declare_state(Value(self.scope.fresh(name), cell.type), cell.kind, cell)
         return Tensor(self, self.updates.get(state.value, state.value))
 
+    def name_cells(self, names: Iterable[tuple[str, Cell]]) -> None:
+        """Say what cells are called when they are read; names given earlier stay."""
+        for name, cell in names:
+            self._cell_names.setdefault(id(cell), name)
+
     def declare_state(self, value: Value, kind: str, cell: Cell | None) -> State:
         """Declare that the graph reads this state."""
         state = State(value, kind, cell)
