@@ -19,18 +19,31 @@ from functools import lru_cache
 from typing import NoReturn
 
 from graphc.dim_opaque import maximum, minimum
-from graphc.dim_polynomial import Extent, dim
+from graphc.dim_polynomial import Extent, dim, terms_of
 
 _TOKEN = re.compile(r"[ \t]*(?:(?P<integer>\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|//|[-+*%(),]))", re.ASCII)
 _DEEPEST = 100  # nested parentheses and signs
 _LONGEST = 100  # digits of an integer
+_HIGHEST = 100  # powers
+_MOST = 250  # integers and names
+_WIDEST = 1000  # terms of a product
+
+
+class ExtentSyntaxError(ValueError):
+    """Text that is no extent: `column`, counted from 1, and the `reason`."""
+
+    def __init__(self, text: str, column: int, reason: str) -> None:
+        super().__init__(f"column {column} of {text!r}: {reason}")
+        self.column = column
+        self.reason = reason
 
 
 @lru_cache(1 << 12)
 def parse_extent(text: str) -> Extent:
     """The extent that the text denotes: `parse_extent("4*N")` is `4 * dim("N")`.
 
-    Raises ValueError, with the column counted from 1, for text outside the grammar.
+    Raises ExtentSyntaxError, a ValueError with the column, for text outside the grammar, and for a polynomial
+    too large to be meant: the work is bounded by the length of the text.
     """
     return _Parser(text).parse()
 
@@ -40,6 +53,7 @@ class _Parser:
         self.text = text
         self.position = 0
         self.depth = 0
+        self.count = 0
         self.advance()
 
     def advance(self) -> None:
@@ -57,7 +71,10 @@ class _Parser:
 
     def fail(self, expected: str) -> NoReturn:
         found = repr(self.token) if self.token else "the end"
-        raise ValueError(f"column {self.start + 1} of {self.text!r}: expected {expected}, found {found}")
+        self.refuse(self.start + 1, f"expected {expected}, found {found}")
+
+    def refuse(self, column: int, reason: str) -> NoReturn:
+        raise ExtentSyntaxError(self.text, column, reason) from None
 
     def expect(self, kind: str) -> None:
         if self.kind != kind:
@@ -85,11 +102,11 @@ class _Parser:
             column = self.start + 1
             operand = self.signed()
             if sign == "*":
-                extent = extent * operand
+                extent = self.multiply(extent, operand, column)
             elif operand == 0:
-                raise ValueError(f"column {column} of {self.text!r}: the divisor is 0")
+                self.refuse(column, "the divisor is 0")
             else:
-                extent = extent // operand if sign == "//" else extent % operand
+                extent = self.bounded(extent // operand if sign == "//" else extent % operand, column)
         return extent
 
     def signed(self) -> Extent:
@@ -108,7 +125,23 @@ class _Parser:
         extent = self.operand()
         if self.kind == "**":
             self.advance()
-            extent = extent ** self.integer()
+            column = self.start + 1
+            base, exponent, extent = extent, self.integer(), 1
+            if exponent > _HIGHEST:
+                self.refuse(column, f"a power is at most {_HIGHEST}")
+            for _ in range(exponent):
+                extent = self.multiply(extent, base, column)
+        return extent
+
+    def multiply(self, a: Extent, b: Extent, column: int) -> Extent:
+        if len(terms_of(a)) * len(terms_of(b)) > _WIDEST:
+            self.refuse(column, "the product is too large for an extent")
+        return self.bounded(a * b, column)
+
+    def bounded(self, extent: Extent, column: int) -> Extent:
+        """The extent itself; refused where it is larger than any real one, as products of products become."""
+        if any(abs(c) > 10**_LONGEST for _, c in terms_of(extent)) or len(str(extent)) > 10 * _WIDEST:
+            self.refuse(column, "the result is too large for an extent")
         return extent
 
     def integer(self) -> int:
@@ -119,6 +152,9 @@ class _Parser:
         return value
 
     def operand(self) -> Extent:
+        self.count += 1
+        if self.count > _MOST:
+            self.fail(f"at most {_MOST} integers and names")
         if self.kind == "integer":
             return self.integer()
         if self.kind == "(":
@@ -131,11 +167,13 @@ class _Parser:
         name = self.token
         if name in ("max", "min"):
             self.advance()
-            return maximum(*self.operands()) if name == "max" else minimum(*self.operands())
+            column = self.start + 1
+            operands = self.operands()
+            return self.bounded(maximum(*operands) if name == "max" else minimum(*operands), column)
         try:
             extent = dim(name)
         except ValueError as error:
-            raise ValueError(f"column {self.start + 1} of {self.text!r}: {error}") from None
+            self.refuse(self.start + 1, str(error))
         self.advance()
         return extent
 
