@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphc.ops.elementwise import abs, maximum
+from graphc.ops.elementwise import maximum
 from graphc.optim.groups import ParamGroup
 from graphc.optim.optimizer import Optimizer
 from graphc.optim.scalars import Namespace

@@ -71,9 +71,7 @@ class ParamGroup(MutableMapping[str, Any]):
             return [(key, number(f"{self._owner}: {key}", value))]
         if not isinstance(value, Sequence) or len(value) != 2:
             raise ArgumentError(f"{self._owner}: betas is a pair of numbers, not {value!r}")
-        return [
-            (f"beta{i}", number(f"{self._owner}: betas[{i - 1}]", beta)) for i, beta in enumerate(value, 1)
-        ]
+        return [(f"beta{i}", number(f"{self._owner}: betas[{i - 1}]", beta)) for i, beta in enumerate(value, 1)]
 
     @property
     def structure(self) -> tuple[Any, ...]:
@@ -111,9 +109,7 @@ class ParamGroup(MutableMapping[str, Any]):
             for name, part in self._parts(key, value):
                 self.cells[name].commit(np.array(part))
         else:
-            raise ArgumentError(
-                f"{self._owner} has no hyperparameter {key!r}; it has {', '.join(self._keys)}"
-            )
+            raise ArgumentError(f"{self._owner} has no hyperparameter {key!r}; it has {', '.join(self._keys)}")
         if self.structure != before:
             self._on_restructure()
 

@@ -179,15 +179,16 @@ class Optimizer:
         """Append the update of these parameters to a graph: new parameters, slots and counters."""
         for index, group in enumerate(self.param_groups):
             reached = [cell for cell in group.params if cell in gradients]
-            clocks, split = self.state.clocks(reached, self.counters(group), _prefix(index))
+            prefix = _prefix(index)
+            clocks, split = self.state.clocks(reached, self.counters(group), prefix)
             if split:
                 self._restructured()
             for clock, cells in clocks:
-                scalars = self._record_scalars(builder, group, clock)
+                scalars = self._record_scalars(builder, group, clock, prefix)
                 for cell in cells:
                     self._record_update(builder, group, scalars, cell, gradients[cell])
 
-    def _record_scalars(self, builder: Builder, group: ParamGroup, clock: Clock) -> Scalars:
+    def _record_scalars(self, builder: Builder, group: ParamGroup, clock: Clock, prefix: str) -> Scalars:
         with recording(builder), builder.provenance(Provenance(rule=f"optim.{self._name}")):
             values = {key: value for key, value in group.items() if key not in group.cells}
             for key, cell in group.cells.items():
@@ -196,7 +197,10 @@ class Optimizer:
                 values[key] = builder.read(cell)
             if "step" in values:
                 values["step"] = values["step"] + 1
-            values |= self.scalars(Namespace(values))
+            derived = self.scalars(Namespace(values))
+            values |= derived
+            for key, tensor in derived.items():
+                builder.rename(tensor.value, prefix + key)
             for key, cell in clock.cells.items():
                 builder.update(cell, values[key])
                 builder.rename(values[key].value, f"{cell.name}_next")
@@ -231,8 +235,7 @@ class Optimizer:
          "param_groups": [{"lr": 0.001, …, "params": ["fc.weight", "fc.bias"]}]}
         """
         groups = [
-            {**group, "params": [self.state.name_of(cell) for cell in group.params]}
-            for group in self.param_groups
+            {**group, "params": [self.state.name_of(cell) for cell in group.params]} for group in self.param_groups
         ]
         return {"state": self.state.read(), "param_groups": groups}
 
@@ -245,9 +248,7 @@ class Optimizer:
         groups = list(state_dict["param_groups"])
         if len(groups) != len(self.param_groups):
             ours = len(self.param_groups)
-            raise StateError(
-                f"{self._name}: the state dict has {len(groups)} groups, but the optimizer {ours}"
-            )
+            raise StateError(f"{self._name}: the state dict has {len(groups)} groups, but the optimizer {ours}")
         owners = self._owners(groups)
         for key in state_dict["state"]:
             if key not in owners:

@@ -47,6 +47,6 @@ class _Cast(Namespace):
 
     def __getattr__(self, name: str) -> Any:
         value = super().__getattr__(name)
-        if isinstance(value, Tensor) and value.dtype is not self._dtype:
+        if isinstance(value, Tensor) and value.dtype.is_float and value.dtype is not self._dtype:
             value = self._values[name] = cast(value, dtype=self._dtype)
         return value

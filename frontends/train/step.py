@@ -1,0 +1,200 @@
+"""`gc.training_step`: forward, loss, backward, clipping, optimizer and running statistics as one graph.
+
+    step = gc.training_step(model, loss=F.cross_entropy, optimizer=optim.Adam(lr=1e-3),
+                            inputs=gc.f32["N", 784], targets=gc.i64["N"])
+    loss = step(images, labels)       # from before the update
+    print(step.stages)                # trace, autodiff, optimizer, then the passes of the pipeline
+
+A call reads all state at its start and writes it at its end, all at once: a call that fails (a label out of range, a
+wrong shape) leaves parameters, slots, running statistics and the random counter as they were.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.dsl.compile import as_pipeline, as_specs
+from graphc.errors import ArgumentError, ShapeError
+from graphc.ir import Graph
+from graphc.optim import Optimizer
+from graphc.state import Cell
+from graphc.train import resume
+from graphc.train.graphs import (
+    Sums,
+    differentiate,
+    requires_gradient,
+    trainable_parameters,
+    with_sums,
+    with_update,
+)
+from graphc.train.objective import Objective
+from graphc.verify import verify
+
+
+def training_step(
+    model: Callable[..., Any],
+    loss: Callable[..., Any],
+    optimizer: Optimizer,
+    inputs: Any,
+    targets: Any = None,
+    *,
+    backend: str = "interpreter",
+    pipeline: Any = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    accumulate: int = 1,
+    parameters: Iterable[Any] | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
+) -> TrainingStep:
+    """Compile a training step of a model; calling it with arrays trains the model by one step.
+
+        step = gc.training_step(model, F.cross_entropy, optim.Adam(lr=1e-3), gc.f32["N", 784], gc.i64["N"])
+        step(x, y)                                           # x: f32[32,784], y: i64[32]  ->  the loss, f32[]
+
+    The model is put into train mode. `inputs` and `targets` are one spec or a tuple of them; the step is called with
+    the inputs, then the targets. `loss` gets what `forward` returns, then the targets. `clip_norm` and `clip_value`
+    are torch's `clip_grad_norm_` and `clip_grad_value_`; `accumulate=k` averages the gradients of k calls and updates
+    on every k-th. `parameters` (or their names) restricts the update; a parameter with `requires_grad` False is never
+    updated. `seed` fixes the random ops.
+
+    Raises ArgumentError for arguments that do not fit, BackendError for an unknown backend, GradientError where the
+    loss is no number or reaches none of the parameters. A call raises ShapeError or DTypeError where the arrays do
+    not fit, ShapeError for an empty batch, IndexRangeError for a label out of range.
+    """
+    import graphc
+
+    graphc.backends.find_backend(backend)
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentError(f"training_step: optimizer is one of graphc.optim, not {optimizer!r}")
+    for name, count in (("accumulate", accumulate), ("threads", 1 if threads is None else threads)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ArgumentError(f"training_step: {name} is a positive integer, not {count!r}")
+    for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if limit is not None and not limit > 0:
+            raise ArgumentError(f"training_step: {name} is a positive number, not {limit!r}")
+    if hasattr(model, "train"):
+        model.train()
+    return TrainingStep(
+        Objective(model, loss, as_specs(inputs), as_specs(targets)),
+        optimizer,
+        only=None if parameters is None else list(parameters),
+        rng=Cell(np.array([seed or 0, 0], np.uint64), "rng", "rng"),
+        clip=(clip_norm, clip_value),
+        accumulate=accumulate,
+        pipeline=as_pipeline(pipeline),
+        build=lambda stages: graphc.backends.build(stages, backend, threads),
+    )
+
+
+class TrainingStep:
+    """A compiled training step: call it with inputs and targets; it has all that an `Executable` has.
+
+    When something changes that is part of the graph (`requires_grad_`, a flag of the optimizer, a weight decay that
+    was zero), the next call traces and compiles again; learning rates and other numbers need no such thing.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: Optimizer,
+        *,
+        only: Sequence[Any] | None,
+        rng: Cell,
+        clip: tuple[float | None, float | None],
+        accumulate: int,
+        pipeline: Any,
+        build: Callable[[Any], Any],
+    ) -> None:
+        self.objective = objective
+        self.optimizer = optimizer
+        self.accumulate = accumulate
+        self.position = 0  # calls since the last update
+        self.rng = rng
+        self.sums = Sums(accumulate, optimizer)
+        self._only = only
+        self._clip = clip
+        self._pipeline = pipeline
+        self._build = build
+        self._turn = threading.RLock()
+        self._compile()
+
+    def _compile(self) -> None:
+        from graphc.passes.pipeline import Stage, Stages
+
+        traced = self.objective.trace(self.rng)
+        parameters = trainable_parameters(self.objective, traced, self.optimizer, self._only)
+        differentiated = differentiate(traced, self.optimizer.adopt(parameters))
+        first = [Stage("trace", verify(traced)), Stage("autodiff", verify(differentiated.graph, after="autodiff"))]
+
+        def executable(name: str, graph: Graph) -> Any:
+            stages = Stages([*first, Stage(name, verify(graph, after=name))])
+            return self._build(self._pipeline.run(graph, stages))
+
+        sums = self.sums if self.accumulate > 1 else None
+        self._update = executable("optimizer", with_update(differentiated, self.optimizer, *self._clip, sums))
+        self._collect = None if sums is None else executable("accumulate", with_sums(differentiated, sums))
+        self._built_for = self._key()
+
+    def _key(self) -> tuple[Any, ...]:
+        """What the graph depends on besides the code; when it changes, the step is compiled again."""
+        trainable = tuple(requires_gradient(cell) for _, cell in self.objective.named_parameters())
+        return self.optimizer.layout, trainable
+
+    def _refresh(self) -> None:
+        if self._built_for != self._key():
+            self._compile()
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def __call__(self, *arrays: Any, out: Any = None) -> Any:
+        """One step on inputs and targets; gives the loss from before the update."""
+        with self._turn:
+            self._refresh()
+            updates = self.position == self.accumulate - 1 or self._collect is None
+            executable = self._update if updates else self._collect
+            for value, array in zip(executable.graph.inputs, arrays, strict=False):
+                shape = np.shape(array)
+                if shape and shape[0] == 0:
+                    raise ShapeError(f"@step: a training step on an empty batch: %{value.name} has shape {shape}")
+            loss = executable(*arrays, out=out)
+            self.position = 0 if updates else self.position + 1
+            return loss
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the executable's (the one with the update): graph, stages, diff, check_numerics, bisect …"""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        with self._turn:
+            self._refresh()
+            return getattr(self._update, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._update)})
+
+    def __str__(self) -> str:
+        return str(self.graph)
+
+    def __repr__(self) -> str:
+        return f"<TrainingStep with {type(self.optimizer).__name__}: {self.graph.count()} nodes>"
+
+    # -- saving and loading -----------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next call depends on: the model, the optimizer, the random counter, gradients collected."""
+        with self._turn:
+            self._refresh()
+            return resume.state_dict(self)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Stand where the step stood that gave the state dict; what follows is the same, bit for bit.
+
+        Raises StateError, and changes nothing, where something is missing or does not fit.
+        """
+        with self._turn:
+            self._refresh()
+            resume.load_state_dict(self, state_dict)
