@@ -30,7 +30,8 @@ class Draw:
     def array(self, seed: int, dtype: DType = f64) -> Array:
         """The operand, in its own dtype where it has one, else in `dtype`."""
         chosen = (self.dtype or dtype).numpy
-        return np.asarray(self.make(np.random.default_rng(seed), self.shape)).astype(chosen)
+        with np.errstate(over="ignore"):
+            return np.asarray(self.make(np.random.default_rng(seed), self.shape)).astype(chosen)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def _reference(lhs: Any, rhs: Any, *, contract: Pair, batch: Pair) -> Any:
     count, m, n = (int(np.prod(extents, dtype=np.int64)) for extents in (shared, rows, columns))
     left = lhs.transpose(*batch[0], *left_free, *contract[0]).reshape(count, m, depth)
     right = rhs.transpose(*batch[1], *contract[1], *right_free).reshape(count, depth, n)
-    return np.matmul(left, right).reshape(*shared, *rows, *columns)
+    return np.matmul(left, right).reshape((*shared, *rows, *columns))
 
 
 def _cotangent_of_lhs(g: Any, lhs: Any, rhs: Any, contract: Pair, batch: Pair) -> Any:

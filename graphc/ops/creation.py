@@ -71,3 +71,8 @@ iota = define_op(
     samples=[sample(shape=(3, 4), axis=1, dtype=i64), sample(shape=(5,), axis=0, dtype=f32)],
     doc="The position along an axis: 0, 1, 2 …",
 )
+
+
+def zeros(x: Any) -> Any:
+    """Zeros of the type of a traced tensor, for derivatives."""
+    return full(value=0.0, shape=x.shape, dtype=x.dtype)

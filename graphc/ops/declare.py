@@ -41,7 +41,8 @@ def same(what: str, names: Sequence[str], *types: TensorType, dtypes: bool = Tru
     return TensorType(types[0].dtype, shaped[0][1].shape if shaped else ())
 
 
-def _checked(what: str, names: Sequence[str], accepts: str, *types: TensorType) -> TensorType:
+def checked(what: str, names: Sequence[str], accepts: str, *types: TensorType) -> TensorType:
+    """The common type of operands of an accepted dtype; DTypeError or ShapeError otherwise."""
     kinds, words = ACCEPTED[accepts]
     for name, type in zip(names, types, strict=True):
         if type.dtype.kind not in kinds:
@@ -64,7 +65,8 @@ def computed_in_f32(reference: Rule) -> Rule:
     return wrapped
 
 
-def _times(factor: Any, cotangent: Any) -> Any:
+def times(factor: Any, cotangent: Any) -> Any:
+    """factor · cotangent, where None is zero."""
     if cotangent is None or factor is None:
         return None
     if isinstance(factor, int):
@@ -72,7 +74,8 @@ def _times(factor: Any, cotangent: Any) -> Any:
     return cotangent * factor
 
 
-def _plus(terms: list[Any]) -> Any:
+def plus(terms: list[Any]) -> Any:
+    """The sum of terms, where None is zero."""
     present = [term for term in terms if term is not None]
     total = present[0] if present else None
     for term in present[1:]:
@@ -94,16 +97,16 @@ def unary(
     """Declare an elementwise op of one operand; `derivative(y, x)` is dy/dx, None for zero almost everywhere."""
 
     def infer(x: TensorType) -> TensorType:
-        checked = _checked(name, ("x",), accepts, x)
-        return result(checked) if result else checked
+        type = checked(name, ("x",), accepts, x)
+        return result(type) if result else type
 
     def vjp(g: Any, y: Any, x: Any) -> tuple[Any, ...]:
         assert derivative is not None
-        return (_times(derivative(y, x), g),)
+        return (times(derivative(y, x), g),)
 
     def jvp(t: Any, y: Any, x: Any) -> Any:
         assert derivative is not None
-        return _times(derivative(y, x), t[0])
+        return times(derivative(y, x), t[0])
 
     return define_op(
         name, kind=Kind.ELEMENTWISE, infer=infer, reference=computed_in_f32(reference),
@@ -120,24 +123,28 @@ def binary(
     *,
     accepts: str = "float",
     commutative: bool = False,
+    own_precision: bool = False,
     samples: Sequence[Sample],
     doc: str = "",
 ) -> Op:
-    """Declare an elementwise op of two operands; `partials(y, a, b)` is (dy/da, dy/db), None for both zero."""
+    """Declare an elementwise op of two operands; `partials(y, a, b)` is (dy/da, dy/db), None for both zero.
+
+    `own_precision` keeps 16-bit floats from being computed in f32, for an op about the representation itself.
+    """
 
     def infer(a: TensorType, b: TensorType) -> TensorType:
-        return _checked(name, ("a", "b"), accepts, a, b)
+        return checked(name, ("a", "b"), accepts, a, b)
 
     def vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:
         assert partials is not None
-        return tuple(_times(partial, g) for partial in partials(y, a, b))
+        return tuple(times(partial, g) for partial in partials(y, a, b))
 
     def jvp(t: Any, y: Any, a: Any, b: Any) -> Any:
         assert partials is not None
-        return _plus([_times(partial, tangent) for partial, tangent in zip(partials(y, a, b), t, strict=True)])
+        return plus([times(partial, tangent) for partial, tangent in zip(partials(y, a, b), t, strict=True)])
 
     return define_op(
-        name, kind=Kind.ELEMENTWISE, infer=infer, reference=computed_in_f32(reference),
+        name, kind=Kind.ELEMENTWISE, infer=infer, reference=reference if own_precision else computed_in_f32(reference),
         vjp=vjp if partials else no_gradient, jvp=jvp if partials else no_tangent,
         scalar=scalar, samples=samples, accepts=accepts, commutative=commutative, doc=doc,
     )  # fmt: skip
@@ -149,8 +156,8 @@ def compare(name: str, reference: Rule, scalar: str, *, accepts: str = "numeric"
     return define_op(
         name,
         kind=Kind.ELEMENTWISE,
-        infer=lambda a, b: _checked(name, ("a", "b"), accepts, a, b).with_dtype(bool_),
-        reference=reference,
+        infer=lambda a, b: checked(name, ("a", "b"), accepts, a, b).with_dtype(bool_),
+        reference=computed_in_f32(reference),
         vjp=no_gradient,
         jvp=no_tangent,
         scalar=scalar,
