@@ -1,5 +1,21 @@
 """Primitive ops, one declaration each, one file a family; importing this package registers them."""
 
-from graphc.ops import contraction, creation, elementwise, reduction, scan, shape, slicing
+from graphc.ops import (
+    contraction,
+    control,
+    creation,
+    elementwise,
+    indexing,
+    random,
+    reduction,
+    scan,
+    scattering,
+    shape,
+    slicing,
+    sorting,
+)
 
-__all__ = ["contraction", "creation", "elementwise", "reduction", "scan", "shape", "slicing"]
+__all__ = [
+    "contraction", "control", "creation", "elementwise", "indexing", "random", "reduction", "scan", "scattering",
+    "shape", "slicing", "sorting",
+]  # fmt: skip

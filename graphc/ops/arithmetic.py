@@ -108,7 +108,9 @@ def _pow_partials(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     """b·aᵇ⁻¹ and aᵇ·log a. At b = 0 the first is 0·a⁰ = 0, and at a = 0 ≤ b the second is 0, as in torch."""
     if isinstance(b.value, Literal) and isinstance(b.value.value, float):
         exponent = b.value.value
-        return (b * a ** (exponent - 1) if exponent not in (0.0, 1.0, 2.0) else exponent * a ** int(exponent == 2)), None
+        return (
+            b * a ** (exponent - 1) if exponent not in (0.0, 1.0, 2.0) else exponent * a ** int(exponent == 2)
+        ), None
     by_base = b * a ** where(b == 0, 0, b - 1)
     return by_base, y * _log(where((a == 0) & (b >= 0), 1, a))
 

@@ -60,7 +60,9 @@ where = define_op(
 def _clip_partials(x: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
     """To x inside and at the bounds, as torch; outside to the bound that holds, high where low is above it."""
     inside = (x >= low) & (x <= high)
-    return tuple(cast(chosen, dtype=x.dtype) for chosen in (inside, (x < low) & (low < high), (x > high) | (high < low)))  # type: ignore[return-value]
+    return tuple(
+        cast(chosen, dtype=x.dtype) for chosen in (inside, (x < low) & (low < high), (x > high) | (high < low))
+    )  # type: ignore[return-value]
 
 
 clip = define_op(

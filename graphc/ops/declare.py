@@ -59,7 +59,8 @@ def computed_in_f32(reference: Rule) -> Rule:
             narrow = arrays[0].dtype
             if narrow.itemsize != 2 or narrow.kind in "iu":
                 return reference(*arrays, **attributes)
-            result = reference(*(a.astype(np.float32) for a in arrays), **attributes)
+            wide = (a.astype(np.float32) if a.dtype == narrow else a for a in arrays)
+            result = reference(*wide, **attributes)
             return result.astype(narrow) if result.dtype == np.float32 else result
 
     return wrapped

@@ -202,7 +202,9 @@ def _position(name: str, find: Any, doc: str) -> Op:
     )
 
 
-argmax = _position("argmax", np.argmax, "Where along one axis the greatest element is first; the first NaN counts as it.")
+argmax = _position(
+    "argmax", np.argmax, "Where along one axis the greatest element is first; the first NaN counts as it."
+)
 argmin = _position("argmin", np.argmin, "Where along one axis the least element is first; the first NaN counts as it.")
 
 

@@ -22,7 +22,11 @@ LN2, LN10 = _log_of(2), _log_of(10)
 _SPECIAL = sample(SPECIAL, differentiable=False)
 _REAL = [sample(real(4, 5)), _SPECIAL]
 _POSITIVE = [sample(positive(4, 5)), _SPECIAL]
-_INSIDE = [sample(real(4, 5, low=-0.95, high=0.95)), sample(exactly([-1.0, 1.0, 0.0, -0.0]), differentiable=False), _SPECIAL]
+_INSIDE = [
+    sample(real(4, 5, low=-0.95, high=0.95)),
+    sample(exactly([-1.0, 1.0, 0.0, -0.0]), differentiable=False),
+    _SPECIAL,
+]
 
 # -- exponentials and logarithms --------------------------------------------------------------------------------------
 
@@ -30,11 +34,15 @@ exp = unary("exp", np.exp, lambda y, x: y, "exp({x})", samples=_REAL, doc="eˣ."
 exp2 = unary("exp2", np.exp2, lambda y, x: y * LN2, "exp2({x})", samples=_REAL, doc="2ˣ.")
 expm1 = unary("expm1", np.expm1, lambda y, x: y + 1, "expm1({x})", samples=_REAL, doc="eˣ - 1, exact near 0.")
 log = unary("log", np.log, lambda y, x: 1 / x, "log({x})", samples=_POSITIVE, doc="The natural logarithm; -inf of 0.")
-log2 = unary("log2", np.log2, lambda y, x: 1 / (x * LN2), "log2({x})", samples=_POSITIVE, doc="The logarithm to base 2.")
+log2 = unary(
+    "log2", np.log2, lambda y, x: 1 / (x * LN2), "log2({x})", samples=_POSITIVE, doc="The logarithm to base 2."
+)
 log10 = unary(
     "log10", np.log10, lambda y, x: 1 / (x * LN10), "log10({x})", samples=_POSITIVE, doc="The logarithm to base 10."
 )
-log1p = unary("log1p", np.log1p, lambda y, x: 1 / (1 + x), "log1p({x})", samples=_POSITIVE, doc="log(1 + x), exact near 0.")
+log1p = unary(
+    "log1p", np.log1p, lambda y, x: 1 / (1 + x), "log1p({x})", samples=_POSITIVE, doc="log(1 + x), exact near 0."
+)
 
 
 def _logaddexp_partials(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
