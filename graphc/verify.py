@@ -1,15 +1,27 @@
 """What every graph must satisfy, checked in one walk that asks each op about its own nodes.
 
-Names are unique; operands are defined before they are used; ops are registered and get the operands and attributes
-they declare; results have the types that the op infers; updates write state that exists, with values of its type;
-named dims in types come from inputs.
+Names are unique and printable; operands are defined before they are used; ops are registered and get the operands and
+attributes they declare; literals are values of their dtype; results have the types that the op infers; updates write
+state that exists, once, with values of its type; named dims come from the types of inputs and state.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphc.dim import Dim
 from graphc.errors import GraphcError, VerifyError
-from graphc.ir import STATE_KINDS, Graph, Literal, Node, Value
+from graphc.ir import STATE_KINDS, Graph, Literal, Node, State, Value
 from graphc.op import REGISTRY
+from graphc.text.array_text import number_problem
+from graphc.text.printer import print_node_with_types, print_update
+from graphc.types import DType, TensorType
+
+_NAME = re.compile(r"[\w.]+")
 
 
 def verify(graph: Graph, after: str | None = None) -> Graph:
@@ -22,65 +34,128 @@ def verify(graph: Graph, after: str | None = None) -> Graph:
     return graph
 
 
-def _verify(graph: Graph, outer_dims: frozenset[str] = frozenset()) -> None:
-    defined: set[Value] = set()
-    names: dict[str, Value] = {}
+def _verify(graph: Graph) -> None:
+    if not _NAME.fullmatch(graph.name):
+        raise VerifyError(f"{graph.name!r} cannot name a graph; a name is letters, digits, _ and dots")
+    defined: dict[str, Value] = {}
     for value in graph.sources:
-        _define(value, defined, names, line=None)
+        _define(value, defined)
     for state in graph.state:
         if state.kind not in STATE_KINDS:
-            raise VerifyError(f"state %{state.value.name} is of unknown kind {state.kind!r}; kinds are {STATE_KINDS}")
-    known_dims = graph.dims | outer_dims
+            kinds = ", ".join(STATE_KINDS)
+            raise VerifyError(f"state %{state.value.name} is of kind {state.kind!r}; kinds are {kinds}")
     for node in graph.nodes:
         try:
-            _verify_node(node, defined, known_dims)
-            for result in node.results:
-                _define(result, defined, names, line=str(node))
-                if not result.type.dims <= known_dims:
-                    unknown = ", ".join(sorted(result.type.dims - known_dims))
-                    raise VerifyError(f"{result!r} mentions the dim {unknown}, which no input has")
+            _verify_node(node, defined, graph.dims)
         except GraphcError as error:
-            raise error.located(line=str(node), where=node.provenance.where) from None
-    state_types = {s.value: s.value.type for s in graph.state}
-    updated: set[Value] = set()
-    for old, new in graph.updates:
-        if old not in state_types:
-            raise VerifyError(f"update of %{old.name}, which is not state")
-        if old in updated:
-            raise VerifyError(f"%{old.name} is updated twice")
-        updated.add(old)
-        if new.type != old.type:
-            raise VerifyError(f"update of {old!r} with a value of type {new.type}")
+            raise error.located(line=print_node_with_types(node), where=node.provenance.where) from None
+    _verify_updates(graph)
     for value in graph.results:
-        if value not in defined and not isinstance(value, Literal):
+        if isinstance(value, Literal):
+            check_literal(value, graph.dims)
+        elif defined.get(value.name) is not value:
             raise VerifyError(f"%{value.name} is returned or stored, but nothing defines it")
 
 
-def _define(value: Value, defined: set[Value], names: dict[str, Value], line: str | None) -> None:
+def _define(value: Value, defined: dict[str, Value]) -> None:
     if isinstance(value, Literal):
-        raise VerifyError("a literal cannot be defined", line=line)
-    if not value.name or value.name in names:
-        raise VerifyError(f"%{value.name} is defined twice", line=line)
-    names[value.name] = value
-    defined.add(value)
+        raise VerifyError(f"the literal {value} stands where a value is defined")
+    if not _NAME.fullmatch(value.name):
+        raise VerifyError(f"{value.name!r} cannot name a value; a name is letters, digits, _ and dots")
+    if value.name in defined:
+        raise VerifyError(f"%{value.name} is defined twice")
+    defined[value.name] = value
 
 
-def _verify_node(node: Node, defined: set[Value], dims: frozenset[str]) -> None:
+def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) -> None:
     op = node.op
     if REGISTRY.get(op.name) is not op:
         raise VerifyError(f"op {op.name!r} is not registered")
-    op.check_count(len(node.operands))
+    for operand in node.operands:
+        if not isinstance(operand, Literal) and defined.get(operand.name) is not operand:
+            raise VerifyError(f"{op.name}: %{operand.name} is used before it is defined")
     if list(node.attributes) != list(op.complete(node.attributes)):
         raise VerifyError(f"{op.name}: attributes are {list(node.attributes)}; the op is {op.name}{op.signature}")
-    for operand in node.operands:
-        if operand not in defined and not isinstance(operand, Literal):
-            raise VerifyError(f"{op.name}: %{operand.name} is used before it is defined")
     for region in node.regions:
-        _verify(region, dims)
-    inferred = op.infer(*(o.type for o in node.operands), regions=node.regions, **node.attributes)
+        _verify(region)
+    inferred = infer_results(node, dims)
     declared = tuple(result.type for result in node.results)
     if inferred != declared:
+        raise VerifyError(types_disagree(node, inferred))
+    for result in node.results:
+        _define(result, defined)
+
+
+def infer_results(node: Node, dims: frozenset[str]) -> tuple[TensorType, ...]:
+    """The types that a node's op infers for its results, once operands and attributes are found sound.
+
+    Raises the GraphcError of the rule that is broken; an op's rule that fails in any other way is a VerifyError too.
+    """
+    op = node.op
+    op.check_count(len(node.operands))
+    for operand in node.operands:
+        if isinstance(operand, Literal):
+            check_literal(operand, dims)
+    for name, value in node.attributes.items():
+        _check_attribute(f"{op.name}: attribute {name!r}", value, dims)
+    try:
+        inferred = op.infer(*(o.type for o in node.operands), regions=node.regions, **node.attributes)
+    except GraphcError:
+        raise
+    except Exception as error:
+        raise VerifyError(f"{op.name}: does not take these attributes: {type(error).__name__}: {error}") from error
+    for inferred_type in inferred:
+        _check_dims(f"{op.name}: the result {inferred_type}", inferred_type.dims, dims)
+    return inferred
+
+
+def types_disagree(node: Node, inferred: Iterable[TensorType]) -> str:
+    """What is said of results whose types are not the inferred ones."""
+    given, declared = (", ".join(map(str, types)) for types in (inferred, (r.type for r in node.results)))
+    return f"{node.op.name} gives {given}, but the result is declared {declared}"
+
+
+def check_literal(literal: Literal, dims: frozenset[str]) -> None:
+    """VerifyError unless a literal is a value of its dtype, over known dims."""
+    if problem := number_problem(literal.value, literal.type.dtype):
+        raise VerifyError(f"literal {problem}")
+    _check_attribute("literal", literal.value, dims)
+
+
+def _check_attribute(what: str, value: Any, dims: frozenset[str]) -> None:
+    if isinstance(value, Dim):
+        _check_dims(f"{what} ({value})", value.names, dims)
+    elif isinstance(value, tuple):
+        for item in value:
+            _check_attribute(what, item, dims)
+    elif not (value is None or isinstance(value, bool | int | float | str | DType | np.ndarray)):
         raise VerifyError(
-            f"{op.name}: gives ({', '.join(map(str, inferred))}), but results are declared "
-            f"({', '.join(map(str, declared))})"
+            f"{what} is {value!r}, of type {type(value).__name__}; attributes are None, numbers, strings, dtypes, "
+            "extents, arrays and tuples of them"
         )
+
+
+def _check_dims(what: str, mentioned: frozenset[str], known: frozenset[str]) -> None:
+    if not mentioned <= known:
+        unknown = ", ".join(sorted(mentioned - known))
+        raise VerifyError(f"{what} mentions the dim {unknown}, which no input has")
+
+
+def _verify_updates(graph: Graph) -> None:
+    state = {s.value: s for s in graph.state}
+    updated: set[Value] = set()
+    for old, new in graph.updates:
+        if problem := update_problem(old, new, state, updated):
+            raise VerifyError(problem, line=print_update(old, new))
+        updated.add(old)
+
+
+def update_problem(old: Value, new: Value, state: Mapping[Value, State], updated: Container[Value]) -> str | None:
+    """What is wrong with an update, given the graph's state and what is updated already; None where nothing is."""
+    if old not in state:
+        return f"%{old.name} is updated, but it is not state"
+    if old in updated:
+        return f"%{old.name} is updated twice"
+    if new.type != old.type:
+        return f"{state[old].kind} %{old.name} is {old.type}, but its new value is {new.type}"
+    return None

@@ -7,67 +7,119 @@
       return %y
     }
 
-A literal has the dtype of the first operand that is not one, or says its own: `0.5:f64`.
+A literal has the dtype of the first operand that is not one, or says its own: `0.5:f64`. Attributes that have their
+default value are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphc.dim import Dim
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Op
-from graphc.text.array_text import print_array
+from graphc.provenance import Provenance
+from graphc.text.attribute_text import print_attribute
 from graphc.types import DType
 
 _INDENT = "  "
+_COMMENT_COLUMN = 88  # comments of longer lines follow after two spaces
 
 
-def print_graph(graph: Graph, *, provenance: bool = False, keyword: str = "graph") -> str:
+class Line(NamedTuple):
+    """A line of a graph's text, and where the node that it starts comes from."""
+
+    text: str
+    provenance: Provenance | None = None
+
+
+def print_graph(graph: Graph, *, provenance: bool = False) -> str:
     """The text of a graph; with `provenance`, each node's origin as a comment at the end of its line."""
-    return "\n".join(_graph_lines(graph, provenance, keyword))
+    lines = list(graph_lines(graph))
+    if not provenance:
+        return "\n".join(line.text for line in lines)
+    widths = [len(line.text) for line in lines if line.provenance is not None and len(line.text) <= _COMMENT_COLUMN]
+    return "\n".join(_commented(line, max(widths, default=0)) for line in lines)
 
 
-def _graph_lines(graph: Graph, provenance: bool, keyword: str) -> list[str]:
-    inputs = ", ".join(f"%{value.name}: {value.type}" for value in graph.inputs)
-    lines = [f"{keyword} @{graph.name}({inputs}) {{"]
-    lines += [f"{_INDENT}{s.kind} %{s.value.name}: {s.value.type}" for s in graph.state]
+def _commented(line: Line, column: int) -> str:
+    comment = str(line.provenance or "")
+    if not comment:
+        return line.text
+    return f"{line.text:<{column}}  // {''.join(c if c.isprintable() else '?' for c in comment)}"
+
+
+def graph_lines(graph: Graph, indent: str = "", keyword: str = "graph") -> Iterator[Line]:
+    """The lines of a graph's text."""
+    inner = indent + _INDENT
+    yield Line(indent + print_header(graph, keyword))
+    for state in graph.state:
+        yield Line(f"{inner}{state.kind} {print_definition(state.value)}")
     for node in graph.nodes:
-        first, *rest = _node_lines(node, provenance)
-        if provenance and str(node.provenance):
-            first = f"{first:<72}  // {node.provenance}"
-        lines += [_INDENT + first, *(_INDENT + line for line in rest)]
-    lines += [f"{_INDENT}update %{old.name} = {print_operand(new, None)}" for old, new in graph.updates]
-    outputs = ", ".join(print_operand(value, None) for value in graph.outputs)
-    lines += [f"{_INDENT}return {outputs}".rstrip(), "}"]
-    return lines
+        yield from node_lines(node, inner)
+    for old, new in graph.updates:
+        yield Line(f"{inner}{print_update(old, new)}")
+    yield Line(f"{inner}{print_return(graph.outputs)}")
+    yield Line(indent + "}")
 
 
-def _node_lines(node: Node, provenance: bool = False) -> list[str]:
-    results = ", ".join(f"%{value.name}: {value.type}" for value in node.results)
-    head = f"{results} = {print_call(node.op, node.operands, node.attributes)}"
+def node_lines(node: Node, indent: str = "") -> Iterator[Line]:
+    """The lines of a node: one, and those of its regions."""
+    results = ", ".join(map(print_definition, node.results))
+    head = f"{indent}{results} = {print_call(node.op, node.operands, node.attributes)}"
     if not node.regions:
-        return [head]
-    lines = [f"{head} {{"]
+        yield Line(head, node.provenance)
+        return
+    yield Line(f"{head} {{", node.provenance)
     for region in node.regions:
-        lines += [_INDENT + line for line in _graph_lines(region, provenance, "region")]
-    return [*lines, "}"]
+        yield from graph_lines(region, indent + _INDENT, "region")
+    yield Line(indent + "}")
+
+
+def print_header(graph: Graph, keyword: str = "graph") -> str:
+    """`graph @mlp(%x: f32[N,784]) {`."""
+    return f"{keyword} @{graph.name}({', '.join(map(print_definition, graph.inputs))}) {{"
+
+
+def print_update(old: Value, new: Value) -> str:
+    """`update %step = %step_1`."""
+    return f"update %{old.name} = {print_operand(new, None)}"
+
+
+def print_return(outputs: Iterable[Value]) -> str:
+    """`return %y, %z`."""
+    return f"return {', '.join(print_operand(value, None) for value in outputs)}".rstrip()
+
+
+def print_definition(value: Value) -> str:
+    """`%h: f32[N,10]`."""
+    return f"%{value.name}: {value.type}"
 
 
 def print_node(node: Node) -> str:
     """One node as it stands in the text of its graph."""
-    return "\n".join(_node_lines(node))
+    return "\n".join(line.text for line in node_lines(node))
+
+
+def print_node_with_types(node: Node) -> str:
+    """One node on one line, the types of its operands written out, as errors show it."""
+    results = ", ".join(map(print_definition, node.results))
+    regions = " {…}" if node.regions else ""
+    return f"{results} = {print_call(node.op, node.operands, node.attributes, types=True)}{regions}"
 
 
 def print_call(op: Op, operands: Sequence[Value], attributes: Mapping[str, Any], *, types: bool = False) -> str:
-    """`sum(%x, axis=(0,))`; with `types`, operands carry theirs, as errors show them."""
+    """`sum(%x, axis=(0,))`; with `types`, operands carry theirs, as errors show them, and arrays no elements."""
     default = next((o.type.dtype for o in operands if not isinstance(o, Literal)), None)
     parts = [print_operand(o, default) + (f": {o.type}" if types and o.name else "") for o in operands]
     defaults = op.signature.attributes
-    parts += [f"{name}={print_attribute(value)}" for name, value in attributes.items() if not _is(value, defaults.get(name))]
+    for name, value in attributes.items():
+        if not _is_default(value, defaults.get(name)):
+            brief = types and isinstance(value, np.ndarray)
+            parts.append(f"{name}={'…' if brief else print_attribute(value)}")
     return f"{op.name}({', '.join(parts)})"
 
 
@@ -76,24 +128,15 @@ def print_operand(value: Value, default: DType | None) -> str:
     if not isinstance(value, Literal):
         return f"%{value.name}"
     text = print_attribute(value.value)
-    return text if value.type.dtype is default else f"{text}:{value.type.dtype}"
+    if value.type.dtype is default:
+        return text
+    if isinstance(value.value, Dim) and "//" in text:
+        text = f"({text})"  # outside of parentheses `//` starts a comment
+    return f"{text}:{value.type.dtype}"
 
 
-def print_attribute(value: Any) -> str:
-    """An attribute: numbers, strings, dtypes, extents, arrays, and tuples of them."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(print_attribute, value))}{',' if len(value) == 1 else ''})"
-    if isinstance(value, np.ndarray):
-        return print_array(value)
-    if isinstance(value, Dim):
-        return str(value)
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-    if value is None or isinstance(value, bool | int | float | DType):
-        return repr(value)
-    raise TypeError(f"an attribute cannot be a {type(value).__name__}: {value!r}")
-
-
-def _is(value: Any, default: Any) -> bool:
-    """Whether an attribute has its default value, which the text leaves out."""
-    return type(value) is type(default) and not isinstance(value, np.ndarray | float) and bool(value == default)
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether an attribute has its default value, down to the sign of a zero; the text leaves it out."""
+    if type(value) is not type(default) or isinstance(value, np.ndarray):
+        return False
+    return print_attribute(value) == print_attribute(default)
