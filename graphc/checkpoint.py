@@ -52,7 +52,7 @@ def save(path: str | os.PathLike[str], target: Any, metadata: Mapping[str, str] 
     notes = {str(key): str(value) for key, value in (metadata or {}).items()}
     if set(tensors) != set(state):  # more than a flat dict of arrays
         notes[TREE] = json.dumps(tree, separators=(",", ":"))
-    notes[CHECKSUM] = str(_checksum(tensors))
+    notes[CHECKSUM] = str(_checksum(tensors, notes))
     from safetensors.numpy import save as serialize
 
     _write_atomically(Path(path), serialize(tensors, notes))
@@ -131,9 +131,9 @@ def _place(path: Iterable[str]) -> str:
 # -- the file ---------------------------------------------------------------------------------------------------------
 
 
-def _checksum(tensors: Mapping[str, Array]) -> int:
-    """CRC-32 over names, types and bytes, in the order of the names."""
-    total = 0
+def _checksum(tensors: Mapping[str, Array], notes: Mapping[str, str]) -> int:
+    """CRC-32 over the metadata and over names, types and bytes of the tensors, in the order of the names."""
+    total = zlib.crc32(json.dumps(sorted(item for item in notes.items() if item[0] != CHECKSUM)).encode())
     for name in sorted(tensors):
         array = tensors[name]
         total = zlib.crc32(f"{name}:{as_dtype(array.dtype)}{array.shape}".encode(), total)
@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
         dtype = as_dtype(DTYPE_NAMES[entry["dtype"]]).numpy
         tensors[name] = np.frombuffer(entry["data"], dtype).reshape(entry["shape"]).copy()
     notes: dict[str, str] = header.get("__metadata__") or {}
-    if CHECKSUM in notes and notes[CHECKSUM] != str(_checksum(tensors)):
+    if CHECKSUM in notes and notes[CHECKSUM] != str(_checksum(tensors, notes)):
         raise CheckpointError(f"{path}: the file is damaged: its checksum does not match its contents")
     return tensors, notes
 

@@ -31,6 +31,13 @@ def number(what: str, value: Any) -> float:
     raise ArgumentError(f"{what} is a number, not {value!r}")
 
 
+def pair(what: str, value: Any) -> tuple[float, float]:
+    """Two floats from a sequence of two numbers; ArgumentError for anything else."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise ArgumentError(f"{what} is a pair of numbers, not {value!r}")
+    return number(f"{what}[0]", value[0]), number(f"{what}[1]", value[1])
+
+
 class ParamGroup(MutableMapping[str, Any]):
     """Reads and writes like torch's dict: `group["lr"]`, `group["betas"]`, `group["params"]`.
 
@@ -69,9 +76,7 @@ class ParamGroup(MutableMapping[str, Any]):
         """The numbers of a hyperparameter: `betas` is the pair of `beta1` and `beta2`."""
         if key != "betas":
             return [(key, number(f"{self._owner}: {key}", value))]
-        if not isinstance(value, Sequence) or len(value) != 2:
-            raise ArgumentError(f"{self._owner}: betas is a pair of numbers, not {value!r}")
-        return [(f"beta{i}", number(f"{self._owner}: betas[{i - 1}]", beta)) for i, beta in enumerate(value, 1)]
+        return [(f"beta{i}", beta) for i, beta in enumerate(pair(f"{self._owner}: betas", value), 1)]
 
     @property
     def structure(self) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ from graphc.builder import Builder
 from graphc.errors import ArgumentError, OpAttributeError, StateError
 from graphc.op import recording
 from graphc.ops.elementwise import neg
-from graphc.optim.groups import ANNOTATIONS, ParamGroup, number
+from graphc.optim.groups import ANNOTATIONS, ParamGroup, number, pair
 from graphc.optim.scalars import Namespace, Scalars
 from graphc.optim.slots import Clock, Slots
 from graphc.provenance import Provenance
@@ -147,8 +147,8 @@ class Optimizer:
         """Raise OpAttributeError, in torch's words, for a hyperparameter that is out of range."""
         for key, value in values.items():
             if key == "betas":
-                for index, beta in enumerate(value):
-                    if not 0 <= number(f"{self._name}: betas[{index}]", beta) < 1:
+                for index, beta in enumerate(pair(f"{self._name}: betas", value)):
+                    if not 0 <= beta < 1:
                         raise OpAttributeError(
                             f"{self._name}: invalid beta parameter at index {index}: {beta}; it is in [0, 1)"
                         )
