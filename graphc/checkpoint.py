@@ -147,7 +147,7 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
 
     data = path.read_bytes()
     try:
-        entries = deserialize(data)
+        entries = deserialize(data)  # type: ignore[no-untyped-call]
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path}: the file is damaged or no safetensors file ({error})") from None

@@ -121,6 +121,8 @@ class TrainingStep:
         self._pipeline = pipeline
         self._build = build
         self._turn = threading.RLock()
+        self._update: Any
+        self._collect: Any
         self._compile()
 
     def _compile(self) -> None:
@@ -137,7 +139,8 @@ class TrainingStep:
 
         sums = self.sums if self.accumulate > 1 else None
         self._update = executable("optimizer", with_update(differentiated, self.optimizer, *self._clip, sums))
-        self._collect = None if sums is None else executable("accumulate", with_sums(differentiated, sums))
+        if sums is not None:
+            self._collect = executable("accumulate", with_sums(differentiated, sums))
         self._built_for = self._key()
 
     def _key(self) -> tuple[Any, ...]:
@@ -155,14 +158,14 @@ class TrainingStep:
         """One step on inputs and targets; gives the loss from before the update."""
         with self._turn:
             self._refresh()
-            updates = self.position == self.accumulate - 1 or self._collect is None
-            executable = self._update if updates else self._collect
+            collects = self.position < self.accumulate - 1
+            executable = self._collect if collects else self._update
             for value, array in zip(executable.graph.inputs, arrays, strict=False):
                 shape = np.shape(array)
                 if shape and shape[0] == 0:
                     raise ShapeError(f"@step: a training step on an empty batch: %{value.name} has shape {shape}")
             loss = executable(*arrays, out=out)
-            self.position = 0 if updates else self.position + 1
+            self.position = self.position + 1 if collects else 0
             return loss
 
     def __getattr__(self, name: str) -> Any:
