@@ -236,7 +236,7 @@ class Graph:
         return to_dot(self)
 
     def same_as(self, other: Graph) -> bool:
-        """Whether two graphs are equal up to the names of values."""
-        from graphc.text.diff import canonical_text
+        """Whether two graphs are equal up to names and to the order of nodes that do not need each other."""
+        from graphc.text.canonical import canonical_text
 
         return canonical_text(self) == canonical_text(other)
