@@ -185,3 +185,19 @@ def test_depth_does_not_recurse():
 
     g = gc.trace(chain, gc.f64[2])
     assert gc.evaluate(gc.grad(g), np.zeros(2)).tolist() == [1.0, 1.0]
+
+
+def test_jacobians_nest():
+    """The third derivative of Σx⁴ is 24x on the diagonal: through the map of a map."""
+    g = gc.trace(lambda x: gc.sum(x * x * x * x), gc.f64["N"])
+    third = gc.evaluate(gc.jacobian(gc.jacobian(gc.grad(g))), X)
+    expected = np.zeros((3, 3, 3))
+    expected[range(3), range(3), range(3)] = 24 * X
+    np.testing.assert_allclose(third, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_both_modes_pass_through_a_map():
+    g = gc.trace(lambda x, w: gc.sin(x * w) @ w, gc.f64[3], gc.f64[3])
+    rows = gc.jacobian(g, wrt="x")
+    assert rows.count("map") == 1
+    assert gc.gradcheck(rows, X, np.array([0.5, -1.0, 2.0]))
