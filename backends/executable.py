@@ -134,6 +134,6 @@ def _check_node(node: Node, results: Sequence[Array]) -> None:
             raise NumericsError(
                 f"%{value.name}{element} is {float(array[where])}: {int((~finite).sum())} of {finite.size} elements "
                 f"of the result of {node.op.name} are not finite",
-                line=str(node),
+                line=node.line,
                 where=node.provenance.where,
             )

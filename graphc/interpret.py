@@ -75,7 +75,7 @@ def run_node(node: Node, operands: Sequence[Array], dims: Mapping[str, int]) -> 
     try:
         given = node.op.reference(*operands, **attributes)
     except GraphcError as error:
-        raise error.located(line=str(node), where=node.provenance.where) from None
+        raise error.located(line=node.line, where=node.provenance.where) from None
     results = given if isinstance(given, tuple) else (given,)
     arrays = tuple(np.asarray(result) for result in results)
     for value, array in zip(node.results, arrays, strict=True):

@@ -107,6 +107,13 @@ class Node:
 
     __repr__ = __str__
 
+    @property
+    def line(self) -> str:
+        """The node on one line with the types of its operands, as errors show it."""
+        from graphc.text.printer import print_node_with_types
+
+        return print_node_with_types(self)
+
 
 @dataclass(frozen=True, eq=False)
 class State:

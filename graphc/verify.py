@@ -18,7 +18,7 @@ from graphc.errors import GraphcError, VerifyError
 from graphc.ir import STATE_KINDS, Graph, Literal, Node, State, Value
 from graphc.op import REGISTRY
 from graphc.text.array_text import number_problem
-from graphc.text.printer import print_node_with_types, print_update
+from graphc.text.printer import print_update
 from graphc.types import DType, TensorType
 
 _NAME = re.compile(r"[\w.]+")
@@ -48,7 +48,7 @@ def _verify(graph: Graph) -> None:
         try:
             _verify_node(node, defined, graph.dims)
         except GraphcError as error:
-            raise error.located(line=print_node_with_types(node), where=node.provenance.where) from None
+            raise error.located(line=node.line, where=node.provenance.where) from None
     _verify_updates(graph)
     for value in graph.results:
         if isinstance(value, Literal):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphc.ir import Graph, Literal, Node, Value
+from graphc.ir import Graph, Literal, Value
 from graphc.text.printer import print_call, print_definition, print_operand
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def _dot_lines(graph: Graph, prefix: str, indent: str) -> Iterator[str]:
         yield vertex(f"{kind}\n{print_definition(value)}", shape=shape)
         maker[value] = identifiers[-1]
     for node in graph.nodes:
-        yield vertex(_call(node), **({"tooltip": str(node.provenance)} if str(node.provenance) else {}))
+        call = print_call(node.op, node.operands, node.attributes, brief=True)
+        yield vertex(call, **({"tooltip": str(node.provenance)} if str(node.provenance) else {}))
         user = identifiers[-1]
         maker.update((value, user) for value in node.results)
         yield from edges(node.operands, user)
@@ -113,12 +114,6 @@ def _dot_lines(graph: Graph, prefix: str, indent: str) -> Iterator[str]:
         literal = f" {print_operand(new, None)}" if isinstance(new, Literal) else ""
         yield vertex(f"update %{old.name}{literal}", shape="note")
         yield from edges((new,), identifiers[-1])
-
-
-def _call(node: Node) -> str:
-    """A node's op and attributes; arrays are left to the text."""
-    text = print_call(node.op, [o for o in node.operands if isinstance(o, Literal)], node.attributes, types=True)
-    return text.removesuffix("()")
 
 
 def _quoted(text: str) -> str:

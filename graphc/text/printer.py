@@ -111,15 +111,17 @@ def print_node_with_types(node: Node) -> str:
     return f"{results} = {print_call(node.op, node.operands, node.attributes, types=True)}{regions}"
 
 
-def print_call(op: Op, operands: Sequence[Value], attributes: Mapping[str, Any], *, types: bool = False) -> str:
-    """`sum(%x, axis=(0,))`; with `types`, operands carry theirs, as errors show them, and arrays no elements."""
+def print_call(
+    op: Op, operands: Sequence[Value], attributes: Mapping[str, Any], *, types: bool = False, brief: bool = False
+) -> str:
+    """`sum(%x, axis=(0,))`; with `types`, operands carry theirs, as errors show them; `brief` leaves out elements."""
     default = next((o.type.dtype for o in operands if not isinstance(o, Literal)), None)
     parts = [print_operand(o, default) + (f": {o.type}" if types and o.name else "") for o in operands]
     defaults = op.signature.attributes
     for name, value in attributes.items():
         if not _is_default(value, defaults.get(name)):
-            brief = types and isinstance(value, np.ndarray)
-            parts.append(f"{name}={'…' if brief else print_attribute(value)}")
+            is_left_out = (types or brief) and isinstance(value, np.ndarray)
+            parts.append(f"{name}={'…' if is_left_out else print_attribute(value)}")
     return f"{op.name}({', '.join(parts)})"
 
 

@@ -30,6 +30,6 @@ def missing_rule(node: Node, rule: str) -> GradientError:
     return GradientError(
         f"{node.op.name}: declares no {rule}, so nothing can be differentiated through it; give define_op a {rule} "
         "(graphc.op.no_gradient where it is zero)",
-        line=str(node),
+        line=node.line,
         where=node.provenance.where,
     )

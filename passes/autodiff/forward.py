@@ -60,7 +60,7 @@ def _fit(builder: Builder, node: Node, result: Value, tangent: Tensor) -> Tensor
     if tangent.type != result.type:
         raise GradientError(
             f"{node.op.name}: its jvp gives a {tangent.type} for {result!r}",
-            line=str(node),
+            line=node.line,
             where=node.provenance.where,
         )
     return tangent

@@ -105,7 +105,7 @@ class _Sweep:
         if cotangent.type != operand.type:
             raise GradientError(
                 f"{node.op.name}: its vjp gives a {cotangent.type} for {operand!r}",
-                line=str(node),
+                line=node.line,
                 where=node.provenance.where,
             )
         return cotangent
