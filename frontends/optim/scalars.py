@@ -49,4 +49,5 @@ class _Cast(Namespace):
         value = super().__getattr__(name)
         if isinstance(value, Tensor) and value.dtype.is_float and value.dtype is not self._dtype:
             value = self._values[name] = cast(value, dtype=self._dtype)
+            value.builder.rename(value.value, f"{name}_{self._dtype}")
         return value

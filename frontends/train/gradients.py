@@ -14,7 +14,7 @@ from graphc.ops.elementwise import cast, maximum, minimum, sqrt
 from graphc.provenance import Provenance
 from graphc.state import Cell
 from graphc.tensor import Tensor
-from graphc.types import f32, promote
+from graphc.types import DType, f32, promote
 
 Gradients = dict[Cell, Tensor]
 
@@ -26,12 +26,18 @@ def clip_by_norm(gradients: Mapping[Cell, Tensor], max_norm: float) -> Gradients
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
     """
     dtype = promote(f32, *(g.dtype for g in gradients.values()))
-    squares = [wide * wide for g in gradients.values() for wide in [cast(g, dtype=dtype)]]
-    total = squares[0].sum()
-    for square in squares[1:]:
-        total = total + square.sum()
+    total: Tensor | None = None
+    for g in gradients.values():
+        wide = _in(dtype, g)
+        squares = (wide * wide).sum()
+        total = squares if total is None else total + squares
     share = minimum(max_norm / (sqrt(total) + 1e-6), 1.0)
-    return {cell: g * cast(share, dtype=g.dtype) for cell, g in gradients.items()}
+    return {cell: g * _in(g.dtype, share) for cell, g in gradients.items()}
+
+
+def _in(dtype: DType, x: Tensor) -> Tensor:
+    result: Tensor = x if x.dtype is dtype else cast(x, dtype=dtype)
+    return result
 
 
 def clip_by_value(gradients: Mapping[Cell, Tensor], limit: float) -> Gradients:

@@ -12,6 +12,7 @@ wrong shape) leaves parameters, slots, running statistics and the random counter
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -128,19 +129,29 @@ class TrainingStep:
     def _compile(self) -> None:
         from graphc.passes.pipeline import Stage, Stages
 
-        traced = self.objective.trace(self.rng)
-        parameters = trainable_parameters(self.objective, traced, self.optimizer, self._only)
-        differentiated = differentiate(traced, self.optimizer.adopt(parameters))
-        first = [Stage("trace", verify(traced)), Stage("autodiff", verify(differentiated.graph, after="autodiff"))]
+        mark = time.perf_counter()
 
-        def executable(name: str, graph: Graph) -> Any:
-            stages = Stages([*first, Stage(name, verify(graph, after=name))])
-            return self._build(self._pipeline.run(graph, stages))
+        def stage(name: str, graph: Graph) -> Stage:
+            """A stage whose graph has been made since the last mark."""
+            nonlocal mark
+            seconds = time.perf_counter() - mark
+            verify(graph, after=name)
+            mark = time.perf_counter()
+            return Stage(name, graph, seconds)
+
+        traced = stage("trace", self.objective.trace(self.rng))
+        parameters = trainable_parameters(self.objective, traced.graph, self.optimizer, self._only)
+        derived = differentiate(traced.graph, self.optimizer.adopt(parameters))
+        first = [traced, stage("autodiff", derived.graph)]
+
+        def executable(last: Stage) -> Any:
+            return self._build(self._pipeline.run(last.graph, Stages([*first, last])))
 
         sums = self.sums if self.accumulate > 1 else None
-        self._update = executable("optimizer", with_update(differentiated, self.optimizer, *self._clip, sums))
-        if sums is not None:
-            self._collect = executable("accumulate", with_sums(differentiated, sums))
+        update = stage("optimizer", with_update(derived, self.optimizer, *self._clip, sums))
+        collect = None if sums is None else stage("accumulate", with_sums(derived, sums))
+        self._update = executable(update)
+        self._collect = None if collect is None else executable(collect)
         self._built_for = self._key()
 
     def _key(self) -> tuple[Any, ...]:
