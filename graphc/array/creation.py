@@ -12,7 +12,7 @@ is accepted and has no effect: where a graph runs is decided when it is compiled
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from graphc.operands import default_dtype
 from graphc.tensor import Tensor
 from graphc.types import DType, as_dtype, bool_, f32, f64, i64
 
-Number = Any  # int, float, or an extent
+Number: TypeAlias = Any  # int, float, or an extent
 
 
 def asarray(obj: Operand, *, dtype: object = None, device: None = None, copy: bool | None = None) -> Tensor:
@@ -134,15 +134,14 @@ def arange(
     return cast(line, chosen)
 
 
-def _count(start: Any, stop: Any, step: Any) -> Extent:
+def _count(start: Number, stop: Number, step: Number) -> Extent:
     if all(isinstance(n, int) for n in (start, stop, step)):
         return len(range(start, stop, step))
     if any(isinstance(n, float) for n in (start, stop, step)):
         if any(isinstance(n, Dim) for n in (start, stop, step)):
             fail(ArgumentError(f"arange: floats and extents do not mix, as in ({start}, {stop}, {step})"))
-        return max(0, math.ceil((stop - start) / step))
-    count: Extent = -((start - stop) // step)
-    return max_extent(count, 0)
+        return max(0, int(math.ceil((stop - start) / step)))
+    return max_extent(-((start - stop) // step), 0)
 
 
 def positions(count: Extent, dtype: DType = i64) -> Tensor:

@@ -131,7 +131,7 @@ def finfo(type: Any) -> FloatInfo:
     if dtype.name == "bf16":
         import ml_dtypes
 
-        info: Any = ml_dtypes.finfo(dtype.numpy)
+        info: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
     else:
         info = np.finfo(dtype.numpy)
     return FloatInfo(

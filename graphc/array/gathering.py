@@ -5,20 +5,23 @@
     scatter_add(x, 0, index, src)             x: f32[V,8], index, src: [N,8]     ->   f32[V,8]
     one_hot(labels, 10)                       labels: i64[N]                     ->   i64[N,10]
 
-An index beyond its axis raises IndexRangeError when the graph runs; negative ones count from the end.
+Reading, negative indices count from the end; writing, they are out of range, as in torch. An index beyond its axis
+raises IndexRangeError: at once where its value and the extent are known, else when the graph runs.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphc.array.manipulation import broadcast_to, reshape
 from graphc.array.operands import Operand, as_axis, as_tensor, call, cast, fail, shape_of
-from graphc.dim import Extent
-from graphc.errors import DTypeError, OpAttributeError, ShapeError
-from graphc.operands import shape_text
+from graphc.dim import Dim, Extent
+from graphc.errors import DTypeError, IndexRangeError, OpAttributeError, ShapeError
+from graphc.operands import broadcast_shapes
 from graphc.tensor import Tensor
-from graphc.types import bool_, i64
+from graphc.types import as_dtype, bool_, i64
 
 
 def as_indices(indices: Operand, what: str) -> Tensor:
@@ -27,6 +30,31 @@ def as_indices(indices: Operand, what: str) -> Tensor:
     if not tensor.dtype.is_integer:
         fail(DTypeError(f"{what}: indices are integers, but these are {tensor.type}"))
     return tensor
+
+
+def from_start(indices: Operand, extent: Extent, what: str) -> Tensor:
+    """Indices into an axis of this extent, negative ones counted from its end; those that are known are checked."""
+    if isinstance(indices, list | tuple | np.ndarray | int | np.integer):
+        known = np.asarray(indices)
+        known = known.astype(np.int64) if known.size == 0 else known
+        if known.dtype.kind in "iu":
+            if isinstance(extent, int):
+                return as_tensor(known_from_start(known, extent, what), what)
+            if (known >= 0).all():
+                return as_tensor(known, what)
+    tensor = as_indices(indices, what)
+    if tensor.dtype.kind == "unsigned":
+        return tensor
+    wide = cast(tensor, i64) if isinstance(extent, Dim) or extent > np.iinfo(tensor.dtype.numpy).max else tensor
+    return call("where", call("less", wide, 0), call("add", wide, extent), wide)
+
+
+def known_from_start(indices: np.ndarray[Any, Any], extent: int, what: str) -> np.ndarray[Any, Any]:
+    """Known indices into an axis of known extent, counted from its start; IndexRangeError where one is beyond."""
+    wrong = indices[(indices < -extent) | (indices >= extent)]
+    if wrong.size:
+        fail(IndexRangeError(f"{what}: index {wrong.flat[0]} is out of range for an axis of extent {extent}"))
+    return np.where(indices < 0, indices + extent, indices)
 
 
 def take(x: Operand, indices: Operand, axis: int | None = None) -> Tensor:
@@ -40,7 +68,7 @@ def take(x: Operand, indices: Operand, axis: int | None = None) -> Tensor:
     if axis is None and tensor.ndim != 1:
         fail(OpAttributeError(f"take: axis must be given for {tensor.type}, which has rank {tensor.ndim}"))
     at = as_axis(0 if axis is None else axis, tensor.ndim, "take")
-    return call("take", tensor, as_indices(indices, "take"), axis=at)
+    return call("take", tensor, from_start(indices, tensor.shape[at], "take"), axis=at)
 
 
 def take_along_axis(x: Operand, indices: Operand, axis: int = -1) -> Tensor:
@@ -50,16 +78,15 @@ def take_along_axis(x: Operand, indices: Operand, axis: int = -1) -> Tensor:
 
     Indices have x's rank; their other extents broadcast with x's. This is torch's `gather`.
     """
-    tensor, where = as_tensor(x, "take_along_axis"), as_indices(indices, "take_along_axis")
+    tensor = as_tensor(x, "take_along_axis")
     at = as_axis(axis, tensor.ndim, "take_along_axis")
+    where = from_start(indices, tensor.shape[at], "take_along_axis")
     tensor, where = _aligned(tensor, where, at, "take_along_axis")
     return call("take_along_axis", tensor, where, axis=at)
 
 
 def _aligned(x: Tensor, indices: Tensor, axis: int, what: str) -> tuple[Tensor, Tensor]:
     """Both with the same extents but for one axis."""
-    from graphc.operands import broadcast_shapes
-
     if indices.ndim != x.ndim:
         fail(ShapeError(f"{what}: x is {x.type}, of rank {x.ndim}, but indices are {indices.type}"))
 
@@ -83,10 +110,9 @@ def _aligned(x: Tensor, indices: Tensor, axis: int, what: str) -> tuple[Tensor, 
 def scatter(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
     """x with elements along one axis replaced: out[index[i,j], j] = src[i,j] for axis 0 (torch's `scatter`).
 
-    index and src have x's rank and equal shapes (src may be a number); along the other axes they have x's extents.
-    Where an index occurs twice, the last one in order wins.
+    index and src have x's rank and equal shapes (src may be a number). Where an index occurs twice, the last wins.
     """
-    return _scattered("scatter", "set", x, axis, index, src)
+    return _scattered("scatter", "scatter_set", x, axis, index, src)
 
 
 def scatter_add(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
@@ -94,18 +120,16 @@ def scatter_add(x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
 
     scatter_add(x, 0, index, src)   x: f32[V,8], index: i64[N,8], src: f32[N,8]   ->   f32[V,8]
     """
-    return _scattered("scatter_add", "add", x, axis, index, src)
+    return _scattered("scatter_add", "scatter_add", x, axis, index, src)
 
 
-def _scattered(what: str, mode: str, x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
+def _scattered(what: str, op: str, x: Operand, axis: int, index: Operand, src: Operand) -> Tensor:
     tensor, where = as_tensor(x, what), as_indices(index, what)
     at = as_axis(axis, tensor.ndim, what)
     values = full_of(src, where.shape, tensor)
     if values.dtype is not tensor.dtype:
         fail(DTypeError(f"{what}: x is {tensor.type}, but src is {values.type}"))
-    if values.shape != where.shape:
-        fail(ShapeError(f"{what}: index has shape {shape_text(where.shape)}, but src has {shape_text(values.shape)}"))
-    return call("scatter_along_axis", tensor, where, values, axis=at, mode=mode)
+    return call(op, tensor, where, values, axis=at)
 
 
 def full_of(value: Operand, shape: tuple[Extent, ...], like: Tensor) -> Tensor:
@@ -127,7 +151,7 @@ def index_add(x: Operand, axis: int, index: Operand, source: Operand, *, alpha: 
     if values.dtype is not tensor.dtype:
         fail(DTypeError(f"index_add: x is {tensor.type}, but source is {values.type}"))
     scaled = values if alpha == 1 else call("mul", values, alpha)
-    return call("scatter", tensor, where, scaled, axis=at, mode="add")
+    return call("index_add", tensor, where, scaled, axis=at)
 
 
 def masked_fill(x: Operand, mask: Operand, value: Operand) -> Tensor:
@@ -151,8 +175,6 @@ def one_hot(x: Operand, num_classes: Any, *, dtype: object = None) -> Tensor:
 
     The dtype is that of torch's `one_hot`, i64, unless given. A label outside of 0 to num_classes - 1 gives zeros.
     """
-    from graphc.types import as_dtype
-
     labels = as_indices(x, "one_hot")
     (classes,) = shape_of(num_classes, "one_hot")
     shape = (*labels.shape, classes)

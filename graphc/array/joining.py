@@ -115,8 +115,8 @@ def narrow(x: Tensor, start: Extent, stop: Extent, axis: int) -> Tensor:
     if start == 0 and stop == x.shape[axis]:
         return x
     starts = tuple(start if i == axis else 0 for i in range(x.ndim))
-    stops = tuple(stop if i == axis else e for i, e in enumerate(x.shape))
-    return call("slice", x, start=starts, stop=stops, step=(1,) * x.ndim)
+    limits = tuple(stop if i == axis else e for i, e in enumerate(x.shape))
+    return call("slice", x, starts=starts, limits=limits)
 
 
 def _known(x: Tensor, axis: int, what: str) -> int:

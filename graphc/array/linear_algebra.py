@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.array.contract import Label, Labelled, contract, same_dtype
-from graphc.array.gathering import take_along_axis
 from graphc.array.joining import narrow
-from graphc.array.manipulation import moveaxis, reshape
+from graphc.array.manipulation import broadcast_to, moveaxis, reshape
 from graphc.array.operands import Operand, accumulator, as_axes, as_axis, as_tensor, call, cast, fail
 from graphc.dim import broadcast_extent, max_extent, min_extent
 from graphc.errors import OpAttributeError, ShapeError
@@ -130,7 +129,8 @@ def diagonal(x: Operand, *, offset: int = 0) -> Tensor:
     if first_column:
         column = call("add", column, first_column)
     indices = reshape(column, (1,) * (tensor.ndim - 2) + (length, 1))
-    return reshape(take_along_axis(block, indices, axis=-1), (*tensor.shape[:-2], length))
+    places = broadcast_to(indices, (*tensor.shape[:-2], length, 1))
+    return reshape(call("take_along_axis", block, places, axis=tensor.ndim - 1), (*tensor.shape[:-2], length))
 
 
 __all__ = ["diagonal", "matmul", "tensordot", "vecdot"]

@@ -26,7 +26,7 @@ Axis: TypeAlias = "int | Sequence[int] | None"
 
 def call(op: str, *operands: Operand, **attributes: Any) -> Tensor:
     """Append a node for the op of this name, which has one result."""
-    result: Tensor = find_op(op)(*operands, **attributes)
+    result: Tensor = find_op(op)(*map(listed, operands), **attributes)
     return result
 
 
@@ -34,8 +34,20 @@ def as_tensor(x: Operand, what: str) -> Tensor:
     """A traced tensor; `what` names the function in the TraceError that a call outside of a trace raises."""
     if isinstance(x, Tensor):
         return x
-    tensor: Tensor = current_recorder(what).tensor(x)  # type: ignore[attr-defined]
+    tensor: Tensor = current_recorder(what).tensor(listed(x))  # type: ignore[attr-defined]
     return tensor
+
+
+def listed(x: Operand) -> Operand:
+    """Nested lists of Python numbers as an array of the default dtype: f32, i64 or bool. All else as it is."""
+    if not isinstance(x, list | tuple) or not _is_plain(x):
+        return x
+    array = np.asarray(x)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
+
+
+def _is_plain(x: object) -> bool:
+    return all(map(_is_plain, x)) if isinstance(x, list | tuple) else type(x) in (bool, int, float)
 
 
 def fail(error: GraphcError) -> NoReturn:

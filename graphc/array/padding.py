@@ -13,6 +13,7 @@ from graphc.array.manipulation import broadcast_to, flip
 from graphc.array.operands import Operand, as_tensor, call, fail
 from graphc.dim import Dim, Extent
 from graphc.errors import OpAttributeError, ShapeError
+from graphc.operands import literal_of
 from graphc.tensor import Tensor
 
 MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
@@ -37,7 +38,8 @@ def pad(x: Operand, pad_width: Any, mode: str = "constant", *, constant_values: 
         return tensor
     if mode == "constant":
         low, high = (tuple(width[side] for width in widths) for side in (0, 1))
-        return call("pad", tensor, low=low, high=high, value=constant_values)
+        value = _padding(constant_values, tensor)
+        return call("pad", tensor, low=low, high=high, value=value)
     for axis, width in enumerate(widths):
         if width != (0, 0):
             tensor = _padded(tensor, axis, width, mode)
@@ -59,6 +61,11 @@ def _widths(x: Tensor, pad_width: Any) -> list[Width]:
     if any(not isinstance(w, Dim) and w < 0 for width in widths for w in width):
         fail(OpAttributeError(f"pad: widths are at least 0, but pad_width is {pad_width!r}; cut with a slice"))
     return [(before, after) for before, after in widths]
+
+
+def _padding(value: float, x: Tensor) -> float:
+    """The value in the tensor's dtype; DTypeError where it is none of it."""
+    return literal_of(value, x.dtype, "pad").value  # type: ignore[return-value]
 
 
 def _padded(x: Tensor, axis: int, width: Width, mode: str) -> Tensor:

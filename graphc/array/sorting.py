@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from graphc.array.gathering import take
 from graphc.array.manipulation import expand_dims, flatten, reshape
 from graphc.array.operands import Operand, as_axis, as_tensor, call, cast, fail
 from graphc.errors import OpAttributeError, ShapeError
@@ -84,8 +85,6 @@ def searchsorted(
 
     "left" gives the first such place, "right" the last. Counts the elements of x1 below: len(x1) · len(x2) comparisons.
     """
-    from graphc.array.gathering import take
-
     if side not in ("left", "right"):
         fail(OpAttributeError(f'searchsorted: side is "left" or "right", not {side!r}'))
     line, values = as_tensor(x1, "searchsorted"), as_tensor(x2, "searchsorted")
