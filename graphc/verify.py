@@ -34,7 +34,9 @@ def verify(graph: Graph, after: str | None = None) -> Graph:
     return graph
 
 
-def _verify(graph: Graph) -> None:
+def _verify(graph: Graph, outer: frozenset[str] = frozenset()) -> None:
+    """Check a graph; `outer` are the dims of the graph around a region."""
+    dims = graph.dims | outer
     if not _NAME.fullmatch(graph.name):
         raise VerifyError(f"{graph.name!r} cannot name a graph; a name is letters, digits, _ and dots")
     defined: dict[str, Value] = {}
@@ -46,13 +48,13 @@ def _verify(graph: Graph) -> None:
             raise VerifyError(f"state %{state.value.name} is of kind {state.kind!r}; kinds are {kinds}")
     for node in graph.nodes:
         try:
-            _verify_node(node, defined, graph.dims)
+            _verify_node(node, defined, dims)
         except GraphcError as error:
             raise error.located(line=node.line, where=node.provenance.where) from None
     _verify_updates(graph)
     for value in graph.results:
         if isinstance(value, Literal):
-            check_literal(value, graph.dims)
+            check_literal(value, dims)
         elif defined.get(value.name) is not value:
             raise VerifyError(f"%{value.name} is returned or stored, but nothing defines it")
 
@@ -77,7 +79,7 @@ def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) ->
     if list(node.attributes) != list(op.complete(node.attributes)):
         raise VerifyError(f"{op.name}: attributes are {list(node.attributes)}; the op is {op.name}{op.signature}")
     for region in node.regions:
-        _verify(region)
+        _verify(region, dims)
     inferred = infer_results(node, dims)
     declared = tuple(result.type for result in node.results)
     if inferred != declared:

@@ -55,14 +55,14 @@ def parse(text: str, *, file: str | None = None) -> Graph:
 class _GraphReader:
     """Reads one graph or region."""
 
-    def __init__(self, reader: Reader, depth: int = 0) -> None:
+    def __init__(self, reader: Reader, depth: int = 0, dims: frozenset[str] = frozenset()) -> None:
         self.reader = reader
         self.depth = depth
         self.values: dict[str, Value] = {}
         self.state: dict[Value, State] = {}
         self.nodes: list[Node] = []
         self.updates: dict[Value, Value] = {}
-        self.dims: frozenset[str] = frozenset()
+        self.dims = dims  # those of the graph around a region, then those of inputs and state
 
     def read(self) -> Graph:
         """The graph, from its name on."""
@@ -263,7 +263,7 @@ class _GraphReader:
         regions: list[Graph] = []
         while not reader.accept("}"):
             reader.expect("word", "region", what="'region' or '}'" if regions else "'region'")
-            regions.append(_GraphReader(reader, self.depth + 1).read())
+            regions.append(_GraphReader(reader, self.depth + 1, self.dims).read())
         return tuple(regions)
 
     def read_update(self) -> None:
