@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphc.ir import Literal
+from graphc.op import Op
 from graphc.ops.choice import cast, where
 from graphc.ops.declare import binary, unary
 from graphc.samples import exactly, integers, positive, real, sample
@@ -106,19 +107,19 @@ def _pow_reference(a: Any, b: Any) -> Any:
 
 def _pow_partials(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     """b·aᵇ⁻¹ and aᵇ·log a. At b = 0 the first is 0·a⁰ = 0, and at a = 0 ≤ b the second is 0, as in torch."""
-    if isinstance(b.value, Literal) and isinstance(b.value.value, float):
-        exponent = b.value.value
-        return (
-            b * a ** (exponent - 1) if exponent not in (0.0, 1.0, 2.0) else exponent * a ** int(exponent == 2)
-        ), None
-    by_base = b * a ** where(b == 0, 0, b - 1)
-    return by_base, y * _log(where((a == 0) & (b >= 0), 1, a))
-
-
-def _log(x: Any) -> Any:
     from graphc.ops.transcendental import log
 
-    return log(x)
+    exponent = b.value.value if isinstance(b.value, Literal) else None
+    if isinstance(exponent, float):
+        return _power_rule(a, exponent), None
+    return b * a ** where(b == 0, 0, b - 1), y * log(where((a == 0) & (b >= 0), 1, a))
+
+
+def _power_rule(x: Any, n: float) -> Any:
+    """n·xⁿ⁻¹ for an exponent known now."""
+    if n in (0.0, 1.0):
+        return None if n == 0 else 1
+    return n * (x if n == 2 else x ** (n - 1))
 
 
 pow = binary(
@@ -148,7 +149,7 @@ abs = unary(
     samples=[sample(real(4, 5)), sample(SPECIAL, differentiable=False), sample(exactly([-128, -5, 7], i8))],
     doc="|x|; its derivative at 0 is 0.",
 )  # fmt: skip
-copysign = binary(
+copysign: Op = binary(
     "copysign", np.copysign, lambda y, a, b: (sign(a) * copysign(1, b), None), "copysign({a}, {b})",
     samples=[TWO_REALS, TWO_SPECIAL], doc="|a| with the sign of b, those of zeros and NaN included.",
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import DTypeError
-from graphc.op import Kind, define_op, no_gradient, no_tangent
+from graphc.op import Kind, Op, define_op, no_gradient, no_tangent
 from graphc.ops.declare import checked, computed_in_f32, plus, same, times, unary
 from graphc.samples import booleans, exactly, integers, real, sample
 from graphc.types import DType, TensorType, bool_, f32, f64, i8, i32, u8
@@ -38,7 +38,7 @@ def _infer_where(condition: TensorType, x: TensorType, y: TensorType) -> TensorT
     )
 
 
-where = define_op(
+where: Op = define_op(
     "where",
     kind=Kind.ELEMENTWISE,
     infer=_infer_where,
@@ -57,12 +57,11 @@ where = define_op(
 )
 
 
-def _clip_partials(x: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
+def _clip_partials(x: Any, low: Any, high: Any) -> tuple[Any, ...]:
     """To x inside and at the bounds, as torch; outside to the bound that holds, high where low is above it."""
     inside = (x >= low) & (x <= high)
-    return tuple(
-        cast(chosen, dtype=x.dtype) for chosen in (inside, (x < low) & (low < high), (x > high) | (high < low))
-    )  # type: ignore[return-value]
+    bounds = (x < low) & (low < high), (x > high) | (high < low)
+    return tuple(cast(chosen, dtype=x.dtype) for chosen in (inside, *bounds))
 
 
 clip = define_op(
@@ -101,7 +100,7 @@ def _cast_reference(x: Any, *, dtype: DType) -> Any:
         return np.where(np.isnan(wide), target.type(0), number)
 
 
-cast = define_op(
+cast: Op = define_op(
     "cast",
     kind=Kind.ELEMENTWISE,
     infer=lambda x, *, dtype: x.with_dtype(dtype),

@@ -35,7 +35,8 @@ def _infer(lhs: TensorType, rhs: TensorType, *, contract: Pair, batch: Pair = ((
                 raise OpAttributeError(f"dot_general: {what} axes {a} and {b} are out of range for {lhs} and {rhs}")
             if lhs.shape[a] != rhs.shape[b]:
                 raise ShapeError(
-                    f"dot_general: lhs has {lhs.shape[a]} along its {what} axis {a}, but rhs has {rhs.shape[b]} along {b}"
+                    f"dot_general: lhs has {lhs.shape[a]} along its {what} axis {a}, "
+                    f"but rhs has {rhs.shape[b]} along {b}"
                 )
     shared = tuple(lhs.shape[a] for a in batch[0])
     left_free = tuple(lhs.shape[a] for a in free_axes(lhs.rank, contract[0], batch[0]))

@@ -87,6 +87,6 @@ map = define_op(
     kind=Kind.CONTROL,
     infer=_infer_map,
     reference=_map_reference,
-    doc="What its region gives for each place along the leading axis of the first `mapped` operands, stacked; the other "
-    "operands are the same for all places.",
+    doc="What its region gives for each place along the leading axis of the first `mapped` operands, stacked; the "
+    "other operands are the same for all places.",
 )

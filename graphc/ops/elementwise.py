@@ -46,7 +46,7 @@ from graphc.ops.logic import (
     signbit,
 )
 from graphc.ops.rounding import ceil, floor, nextafter, round, trunc
-from graphc.ops.special_functions import erf, erfc
+from graphc.ops.special_functions import digamma, erf, erfc, erfinv, lgamma, polygamma
 from graphc.ops.transcendental import (
     acos,
     acosh,
@@ -74,10 +74,11 @@ from graphc.ops.transcendental import (
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_not",
-    "bitwise_or", "bitwise_xor", "cast", "ceil", "clip", "copysign", "cos", "cosh", "div", "equal", "erf", "erfc",
-    "exp", "exp2", "expm1", "floor", "floordiv", "fmod", "greater", "greater_equal", "hypot", "identity", "isfinite",
-    "isinf", "isnan", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "mul", "neg", "nextafter", "not_equal", "pow",
-    "reciprocal", "relu", "rem", "round", "rsqrt", "shift_left", "shift_right", "sigmoid", "sign", "signbit", "sin",
-    "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "trunc", "where",
+    "bitwise_or", "bitwise_xor", "cast", "ceil", "clip", "copysign", "cos", "cosh", "digamma", "div", "equal",
+    "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "floordiv", "fmod", "greater", "greater_equal",
+    "hypot", "identity", "isfinite", "isinf", "isnan", "less", "less_equal", "lgamma", "log", "log10", "log1p",
+    "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "mul",
+    "neg", "nextafter", "not_equal", "polygamma", "pow", "reciprocal", "relu", "rem", "round", "rsqrt",
+    "shift_left", "shift_right", "sigmoid", "sign", "signbit", "sin", "sinh", "sqrt", "square", "stop_gradient",
+    "sub", "tan", "tanh", "trunc", "where",
 ]  # fmt: skip

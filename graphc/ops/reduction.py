@@ -82,13 +82,18 @@ _OVER_AXES = [
 ]
 _OVER_NOTHING = [sample(real(0, 3), axis=(0,)), sample(real(0, 3), axis=(1,))]
 
-sum = define_op(
+
+def _sum_jvp(t: Any, y: Any, x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    return sum(t[0], axis=axis, keepdims=keepdims)
+
+
+sum: Op = define_op(
     "sum",
     kind=Kind.REDUCTION,
     infer=_infer("sum"),
     reference=computed_in_f32(lambda x, *, axis, keepdims: np.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)),
     vjp=lambda g, y, x, *, axis, keepdims: (unreduce(g, x, axis, keepdims),),
-    jvp=lambda t, y, x, *, axis, keepdims: sum(t[0], axis=axis, keepdims=keepdims),
+    jvp=_sum_jvp,
     accepts="numeric",
     samples=[*_OVER_AXES, *_OVER_NOTHING],
     doc="The sum over axes, in the operand's dtype; 0 over no elements.",
@@ -113,7 +118,7 @@ def _product_of_others(x: Any, axis: Axes) -> Any:
     return permute_dims(reshape(before * after, shape=moved.shape), axes=inverse(order))
 
 
-prod = define_op(
+prod: Op = define_op(
     "prod",
     kind=Kind.REDUCTION,
     infer=_infer("prod"),
@@ -202,10 +207,8 @@ def _position(name: str, find: Any, doc: str) -> Op:
     )
 
 
-argmax = _position(
-    "argmax", np.argmax, "Where along one axis the greatest element is first; the first NaN counts as it."
-)
-argmin = _position("argmin", np.argmin, "Where along one axis the least element is first; the first NaN counts as it.")
+argmax = _position("argmax", np.argmax, "Where the greatest element of each line is first; a NaN counts as it.")
+argmin = _position("argmin", np.argmin, "Where the least element of each line is first; a NaN counts as it.")
 
 
 def _test(name: str, fold: Any, doc: str) -> Op:

@@ -8,12 +8,13 @@ written with the first-order linear recurrence hₜ = aₜ·hₜ₋₁ + bₜ, w
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from graphc.errors import DTypeError, ShapeError
-from graphc.op import Kind, define_op
+from graphc.op import Kind, Op, define_op
 from graphc.ops.choice import where
 from graphc.ops.declare import computed_in_f32, plus
 from graphc.ops.logic import isinf
@@ -62,7 +63,7 @@ _NUMBERS = [
     sample(integers(4, 5), axis=1),
 ]
 
-cumulative_sum = define_op(
+cumulative_sum: Op = define_op(
     "cumulative_sum",
     kind=Kind.SCAN,
     infer=_infer("cumulative_sum"),
@@ -91,7 +92,7 @@ def _recurrence_reference(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     h = np.array(b)
     a, steps = np.moveaxis(a, axis, 0), np.moveaxis(h, axis, 0)
     order = range(len(steps))[::-1] if reverse else range(len(steps))
-    for before, t in zip(order, order[1:], strict=False):
+    for before, t in pairwise(order):
         steps[t] += a[t] * steps[before]
     return h
 
@@ -108,7 +109,7 @@ def _recurrence_jvp(t: Any, h: Any, a: Any, b: Any, *, axis: int, reverse: bool)
     return linear_recurrence(a, plus([moved, t[1]]), axis=axis, reverse=reverse)
 
 
-linear_recurrence = define_op(
+linear_recurrence: Op = define_op(
     "linear_recurrence",
     kind=Kind.SCAN,
     infer=_infer_recurrence,
@@ -133,7 +134,7 @@ def _prod_vjp(g: Any, y: Any, x: Any, *, axis: int, reverse: bool) -> tuple[Any]
     return (s * exclusive(y, axis=axis, reverse=reverse, fill=1),)
 
 
-cumulative_prod = define_op(
+cumulative_prod: Op = define_op(
     "cumulative_prod",
     kind=Kind.SCAN,
     infer=_infer("cumulative_prod"),
@@ -168,7 +169,7 @@ def _logcumsumexp_jvp(t: Any, y: Any, x: Any, *, axis: int, reverse: bool) -> An
     return linear_recurrence(_decay(y, axis, reverse), _ratio(x, y) * t[0], axis=axis, reverse=reverse)
 
 
-logcumsumexp = define_op(
+logcumsumexp: Op = define_op(
     "logcumsumexp",
     kind=Kind.SCAN,
     infer=_infer("logcumsumexp", "float"),

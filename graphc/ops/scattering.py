@@ -146,14 +146,12 @@ def _declare_max(name: str, family: _Family, add: Op, doc: str) -> Op:
     return _scatter(name, family, np.maximum.at, accepts="numeric", vjp=vjp, jvp=jvp, doc=doc)
 
 
-index_max = _declare_max(
-    "index_max", WHOLE_SLICES, index_add, "x with its slices at indices raised to the updates; NaN where one is."
-)
+index_max = _declare_max("index_max", WHOLE_SLICES, index_add, "x with its slices at indices raised to updates.")
 scatter_max = _declare_max(
     "scatter_max",
     SINGLE_ELEMENTS,
     scatter_add,
-    "x with its elements at indices raised to the updates; NaN where one is.",
+    "x with its elements at indices raised to updates.",
 )
 
 # -- assignments ------------------------------------------------------------------------------------------------------
@@ -191,9 +189,7 @@ def _declare_set(name: str, family: _Family, order_of: Any, doc: str) -> Op:
     return op
 
 
-index_set = _declare_set(
-    "index_set", WHOLE_SLICES, _order_of_slices, "x with its slices at indices replaced by updates."
-)
+index_set = _declare_set("index_set", WHOLE_SLICES, _order_of_slices, "x with its slices at indices set to updates.")
 scatter_set = _declare_set(
-    "scatter_set", SINGLE_ELEMENTS, _order_of_elements, "x with its elements at indices replaced by updates."
+    "scatter_set", SINGLE_ELEMENTS, _order_of_elements, "x with its elements at indices set to updates."
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import OpAttributeError, ShapeError
-from graphc.op import Kind, define_op
+from graphc.op import Kind, Op, define_op
 from graphc.operands import broadcast_shapes, shape_text
 from graphc.samples import real, sample
 from graphc.types import Shape, TensorType
@@ -34,7 +34,7 @@ def sum_to(g: Any, shape: Shape) -> Any:
     return g
 
 
-broadcast_to = define_op(
+broadcast_to: Op = define_op(
     "broadcast_to",
     kind=Kind.BROADCAST,
     infer=_infer_broadcast_to,
@@ -53,7 +53,7 @@ def _infer_reshape(x: TensorType, *, shape: Shape) -> TensorType:
     return result
 
 
-reshape = define_op(
+reshape: Op = define_op(
     "reshape",
     kind=Kind.INJECTIVE,
     infer=_infer_reshape,
@@ -76,7 +76,7 @@ def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
-permute_dims = define_op(
+permute_dims: Op = define_op(
     "permute_dims",
     kind=Kind.INJECTIVE,
     infer=_infer_permute_dims,

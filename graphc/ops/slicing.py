@@ -18,7 +18,7 @@ import numpy as np
 
 from graphc.dim import Dim, Extent
 from graphc.errors import ArgumentError, DTypeError, OpAttributeError, ShapeError
-from graphc.op import Kind, define_op
+from graphc.op import Kind, Op, define_op
 from graphc.ops.creation import zeros
 from graphc.samples import integers, real, sample
 from graphc.types import TensorType
@@ -88,7 +88,7 @@ def _slice_vjp(g: Any, y: Any, x: Any, *, starts: Extents, limits: Extents, stri
     return (pad(g, low=tuple(firsts), high=high, interior=tuple(s - 1 for s in spread)),)
 
 
-slice = define_op(
+slice: Op = define_op(
     "slice",
     kind=Kind.INJECTIVE,
     infer=_infer_slice,
@@ -153,7 +153,7 @@ def _pad_vjp(g: Any, y: Any, x: Any, *, low: Extents, high: Extents, interior: A
     return (slice(g, starts=low, limits=limits, strides=strides if interior else None),)
 
 
-pad = define_op(
+pad: Op = define_op(
     "pad",
     kind=Kind.INJECTIVE,
     infer=_infer_pad,
@@ -204,7 +204,7 @@ def _concat_vjp(g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-concat = define_op(
+concat: Op = define_op(
     "concat",
     kind=Kind.INJECTIVE,
     infer=_infer_concat,
@@ -229,7 +229,7 @@ def _infer_flip(x: TensorType, *, axis: tuple[int, ...]) -> TensorType:
     return x
 
 
-flip = define_op(
+flip: Op = define_op(
     "flip",
     kind=Kind.INJECTIVE,
     infer=_infer_flip,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.op import Op
 from graphc.ops.arithmetic import OTHER, SPECIAL, TWO_REALS, TWO_SPECIAL, rsqrt
 from graphc.ops.choice import where
 from graphc.ops.declare import binary, unary
@@ -75,7 +76,7 @@ sigmoid = unary(
 # -- angles -----------------------------------------------------------------------------------------------------------
 
 sin = unary("sin", np.sin, lambda y, x: cos(x), "sin({x})", samples=_REAL, doc="The sine of x radians.")
-cos = unary("cos", np.cos, lambda y, x: -sin(x), "cos({x})", samples=_REAL, doc="The cosine of x radians.")
+cos: Op = unary("cos", np.cos, lambda y, x: -sin(x), "cos({x})", samples=_REAL, doc="The cosine of x radians.")
 tan = unary(
     "tan", np.tan, lambda y, x: 1 + y * y, "tan({x})", samples=[sample(real(4, 5, low=-1.2, high=1.2)), _SPECIAL],
     doc="The tangent of x radians.",
@@ -102,13 +103,14 @@ atan2 = binary(
 # -- hyperbolic functions ---------------------------------------------------------------------------------------------
 
 sinh = unary("sinh", np.sinh, lambda y, x: cosh(x), "sinh({x})", samples=_REAL, doc="(eˣ - e⁻ˣ)/2.")
-cosh = unary("cosh", np.cosh, lambda y, x: sinh(x), "cosh({x})", samples=_REAL, doc="(eˣ + e⁻ˣ)/2.")
+cosh: Op = unary("cosh", np.cosh, lambda y, x: sinh(x), "cosh({x})", samples=_REAL, doc="(eˣ + e⁻ˣ)/2.")
 tanh = unary("tanh", np.tanh, lambda y, x: 1 - y * y, "tanh({x})", samples=_REAL, doc="sinh(x)/cosh(x).")
 asinh = unary(
     "asinh", np.arcsinh, lambda y, x: rsqrt(x * x + 1), "asinh({x})", samples=_REAL, doc="The number whose sinh is x."
 )
 acosh = unary(
-    "acosh", np.arccosh, lambda y, x: rsqrt(x * x - 1), "acosh({x})", samples=[sample(positive(4, 5, low=1.1)), _SPECIAL],
+    "acosh", np.arccosh, lambda y, x: rsqrt(x * x - 1), "acosh({x})",
+    samples=[sample(positive(4, 5, low=1.1)), _SPECIAL],
     doc="The number ≥ 0 whose cosh is x; NaN below 1.",
 )  # fmt: skip
 atanh = unary(
