@@ -1,1 +1,28 @@
-"""Named composites: builder functions over primitives, with their own gradients where better."""
+"""Composites: named ops written over primitives, some with a better derivative than their body's; importing registers.
+
+One file a family. `passes/decompose` opens a composite; until then it is one node that keeps its name.
+"""
+
+from graphc.composites import (
+    activation,
+    affine,
+    batch_norm,
+    cross_entropy,
+    dropout,
+    layer_norm,
+    piecewise,
+    random,
+    softmax,
+)
+
+__all__ = [
+    "activation",
+    "affine",
+    "batch_norm",
+    "cross_entropy",
+    "dropout",
+    "layer_norm",
+    "piecewise",
+    "random",
+    "softmax",
+]
