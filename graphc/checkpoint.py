@@ -12,10 +12,8 @@ a damaged file from a sound one. Format: https://github.com/huggingface/safetens
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.atomic_file import write_atomically
 from graphc.errors import CheckpointError, GraphcError
 from graphc.types import as_dtype
 
@@ -55,7 +54,7 @@ def save(path: str | os.PathLike[str], target: Any, metadata: Mapping[str, str] 
     notes[CHECKSUM] = str(_checksum(tensors, notes))
     from safetensors.numpy import save as serialize
 
-    _write_atomically(Path(path), serialize(tensors, notes))
+    write_atomically(Path(path), serialize(tensors, notes))
 
 
 def load(path: str | os.PathLike[str], model: Any = None) -> Any:
@@ -161,41 +160,3 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
     if CHECKSUM in notes and notes[CHECKSUM] != str(_checksum(tensors, notes)):
         raise CheckpointError(f"{path}: the file is damaged: its checksum does not match its contents")
     return tensors, notes
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the file, flush to disk, then put it in the file's place: a reader sees the old or the new one."""
-    path = Path(os.path.realpath(path))  # a link keeps pointing where it does
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.chmod(temporary, _permissions(path))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    _flush_folder(path.parent)
-
-
-def _permissions(path: Path) -> int:
-    """Those of the file that is replaced; for a new one, what the process gives new files."""
-    if path.exists():
-        return path.stat().st_mode & 0o7777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new name last through a crash, on systems where a folder can be flushed."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
