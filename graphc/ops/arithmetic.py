@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from graphc.ir import Literal
-from graphc.op import Op
-from graphc.ops.choice import cast, where
-from graphc.ops.declare import binary, unary
+from graphc.op import Kind, Op, define_op
+from graphc.ops.choice import where
+from graphc.ops.declare import binary, checked, computed_in_f32, plus, unary
 from graphc.samples import exactly, integers, positive, real, sample
 from graphc.types import i8, u8
 
@@ -155,26 +155,50 @@ copysign: Op = binary(
 )  # fmt: skip
 
 
-def _share(a: Any, b: Any, wins: Any) -> Any:
-    """1 where this operand wins, one half where both are equal, as torch and JAX share the gradient of a tie."""
-    return where(a == b, 0.5, cast(wins, dtype=a.dtype))
+def _winner(name: str, reference: Any, loses: Any, scalar: str, doc: str) -> Op:
+    """Declare an extremum of two; a tie shares its gradient equally, as in torch and JAX, and NaN lets it pass."""
+
+    def share(g: Any, own: Any, other: Any) -> Any:
+        return None if g is None else where(own == other, 0.5 * g, where(loses(own, other), 0, g))
+
+    return define_op(
+        name,
+        kind=Kind.ELEMENTWISE,
+        infer=lambda a, b: checked(name, ("a", "b"), "numeric", a, b),
+        reference=computed_in_f32(reference),
+        vjp=lambda g, y, a, b: (share(g, a, b), share(g, b, a)),
+        jvp=lambda t, y, a, b: plus([share(t[0], a, b), share(t[1], b, a)]),
+        scalar=scalar,
+        accepts="numeric",
+        commutative=True,
+        samples=[TWO_REALS, TWO_SPECIAL, TWO_INTEGERS],
+        doc=doc,
+    )
 
 
-maximum = binary(
-    "maximum", np.maximum, lambda y, a, b: (_share(a, b, a > b), _share(a, b, b > a)),
-    "{a} if ({a} > {b} or {a} != {a}) else {b}", accepts="numeric", commutative=True,
-    samples=[TWO_REALS, TWO_SPECIAL, TWO_INTEGERS],
-    doc="The greater of both; NaN where one is.",
-)  # fmt: skip
-minimum = binary(
-    "minimum", np.minimum, lambda y, a, b: (_share(a, b, a < b), _share(a, b, b < a)),
-    "{a} if ({a} < {b} or {a} != {a}) else {b}", accepts="numeric", commutative=True,
-    samples=[TWO_REALS, TWO_SPECIAL, TWO_INTEGERS],
-    doc="The lesser of both; NaN where one is.",
-)  # fmt: skip
-relu = unary(
-    "relu", lambda x: np.maximum(x, x.dtype.type(0)), lambda y, x: cast(x > 0, dtype=x.dtype),
-    "{x} if not ({x} <= {zero}) else {zero}", accepts="numeric",
+maximum = _winner(
+    "maximum",
+    np.maximum,
+    lambda own, other: own < other,
+    "{a} if ({a} > {b} or {a} != {a}) else {b}",
+    "The greater of both; NaN where one is.",
+)
+minimum = _winner(
+    "minimum",
+    np.minimum,
+    lambda own, other: own > other,
+    "{a} if ({a} < {b} or {a} != {a}) else {b}",
+    "The lesser of both; NaN where one is.",
+)
+relu = define_op(
+    "relu",
+    kind=Kind.ELEMENTWISE,
+    infer=lambda x: checked("relu", ("x",), "numeric", x),
+    reference=computed_in_f32(lambda x: np.maximum(x, x.dtype.type(0))),
+    vjp=lambda g, y, x: (where(x <= 0, 0, g),),
+    jvp=lambda t, y, x: where(x <= 0, 0, t[0]),
+    scalar="{x} if not ({x} <= {zero}) else {zero}",
+    accepts="numeric",
     samples=[sample(real(4, 5)), sample(SPECIAL, differentiable=False), sample(integers(5))],
-    doc="max(x, 0); its derivative at 0 is 0.",
-)  # fmt: skip
+    doc="max(x, 0), NaN of NaN; its derivative at 0 is 0.",
+)

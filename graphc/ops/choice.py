@@ -57,11 +57,10 @@ where: Op = define_op(
 )
 
 
-def _clip_partials(x: Any, low: Any, high: Any) -> tuple[Any, ...]:
+def _clip_partials(x: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
     """To x inside and at the bounds, as torch; outside to the bound that holds, high where low is above it."""
     inside = (x >= low) & (x <= high)
-    bounds = (x < low) & (low < high), (x > high) | (high < low)
-    return tuple(cast(chosen, dtype=x.dtype) for chosen in (inside, *bounds))
+    return inside, (x < low) & (low < high), (x > high) | (high < low)
 
 
 clip = define_op(

@@ -4,8 +4,9 @@
     mul = binary("mul", np.multiply, lambda y, a, b: (b, a), "{a} * {b}")
 
 The partials give both derivatives: reverse mode multiplies the cotangent with each, forward mode sums the tangents
-times each. A partial that is the number 1 or -1 costs no multiplication, None means zero almost everywhere. Scalar
-expressions name the operands, and `{zero}` and `{one}` in the operand's dtype.
+times each. A partial that is the number 1 or -1 costs no multiplication, a boolean one lets the cotangent pass or
+blocks it (so that 0·inf is no trouble), None means zero almost everywhere. Scalar expressions name the operands, and
+`{zero}` and `{one}` in the operand's dtype; what they call is an intrinsic of the backends, named like its op.
 """
 
 from __future__ import annotations
@@ -67,9 +68,13 @@ def computed_in_f32(reference: Rule) -> Rule:
 
 
 def times(factor: Any, cotangent: Any) -> Any:
-    """factor · cotangent, where None is zero."""
+    """factor · cotangent, where None is zero; a boolean factor lets the cotangent pass or blocks it."""
     if cotangent is None or factor is None:
         return None
+    if not isinstance(factor, int | float) and factor.dtype is bool_:
+        from graphc.ops.choice import where
+
+        return where(factor, cotangent, 0)
     if isinstance(factor, int):
         return cotangent if factor == 1 else -cotangent if factor == -1 else cotangent * factor
     return cotangent * factor

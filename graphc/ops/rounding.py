@@ -18,7 +18,9 @@ _SAMPLES = [sample(real(4, 5)), sample(_HALVES, differentiable=False)]
 floor = unary("floor", np.floor, None, "floor({x})", samples=_SAMPLES, doc="The greatest integer not above x.")
 ceil = unary("ceil", np.ceil, None, "ceil({x})", samples=_SAMPLES, doc="The least integer not below x.")
 trunc = unary("trunc", np.trunc, None, "trunc({x})", samples=_SAMPLES, doc="The nearest integer towards 0.")
-round = unary("round", np.rint, None, "rint({x})", samples=_SAMPLES, doc="The nearest integer, halves to the even one.")
+round = unary(
+    "round", np.rint, None, "round({x})", samples=_SAMPLES, doc="The nearest integer, halves to the even one."
+)
 
 nextafter = binary(
     "nextafter", np.nextafter, lambda y, a, b: (1, None), "nextafter({a}, {b})", own_precision=True,

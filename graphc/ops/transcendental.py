@@ -93,8 +93,17 @@ atan = unary(
     "atan", np.arctan, lambda y, x: 1 / (1 + x * x), "atan({x})", samples=_REAL,
     doc="The angle in [-π/2, π/2] whose tangent is x.",
 )  # fmt: skip
+
+
+def _atan2_partials(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """b/(a² + b²) and -a/(a² + b²); both 0 at the origin, as in torch."""
+    squares = a * a + b * b
+    squares = where(squares == 0, 1, squares)
+    return b / squares, -a / squares
+
+
 atan2 = binary(
-    "atan2", np.arctan2, lambda y, a, b: (b / (a * a + b * b), -a / (a * a + b * b)), "atan2({a}, {b})",
+    "atan2", np.arctan2, _atan2_partials, "atan2({a}, {b})",
     samples=[sample(real(4, 5), positive(4, 5)), sample(positive(4, 5), real(4, 5)), TWO_SPECIAL,
              sample(OTHER, SPECIAL, differentiable=False)],
     doc="The angle in [-π, π] of the point with ordinate a and abscissa b.",
