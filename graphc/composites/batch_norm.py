@@ -53,7 +53,8 @@ def _other_axes(x: Any) -> tuple[Axes, Extent]:
 
 def _spread(vector: Any, x: Any) -> Any:
     """A number per channel, spread over x."""
-    return broadcast_to(reshape(vector, shape=(x.shape[1], *(1,) * (x.ndim - 2))), shape=x.shape)
+    column = vector if x.ndim == 2 else reshape(vector, shape=(x.shape[1], *(1,) * (x.ndim - 2)))
+    return broadcast_to(column, shape=x.shape)
 
 
 def _infer_batch_norm(

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.composites.labels import Labels, along_classes, class_axis, row_shape, rows_of, weights_along
+from graphc.composites.labels import Labels, along_classes, as_rows, class_axis, row_shape, rows_of, weights_along
 from graphc.composites.precision import check_floats, computed_in_f32, cotangents_in_f32
+from graphc.composites.softmax import log_normalizer, log_softmax
 from graphc.errors import DTypeError, OpAttributeError, ShapeError
 from graphc.op import composite
 from graphc.operands import shape_text
-from graphc.ops.elementwise import cast, exp, log, stop_gradient, where
-from graphc.ops.reduction import max, sum
+from graphc.ops.elementwise import cast, exp, where
+from graphc.ops.reduction import sum
 from graphc.samples import exactly, integers, positive, real, sample
 from graphc.types import TensorType, i64
 
@@ -116,7 +117,8 @@ def nll_loss(
     DTypeError where operands do not fit. torch.nn.functional.nll_loss.
     """
     labels = Labels(log_probabilities, target, ignore_index)
-    rows = -labels.score() if weight is None else -labels.score() * labels.weight(weight)
+    rows = as_rows(-labels.score(), log_probabilities)
+    rows = rows if weight is None else rows * labels.weight(weight)
     return _reduced(labels.kept(rows), labels.total(weight), reduction)
 
 
@@ -138,19 +140,6 @@ def _infer_cross_entropy(
     return _check("cross_entropy", logits, target, weight, reduction)
 
 
-def _log_normalizer(logits: Any) -> tuple[Any, Any]:
-    """The maximum m of every row and log Σ e^(x - m), so that -log p = log Σ e^(x - m) - (x - m)."""
-    axis = (class_axis(logits),)
-    top = stop_gradient(max(logits, axis=axis))
-    return top, log(sum(exp(logits - along_classes(top, logits)), axis=axis))
-
-
-def _surprise(logits: Any) -> Any:
-    """-log p of every class."""
-    top, normalizer = _log_normalizer(logits)
-    return along_classes(normalizer, logits) - (logits - along_classes(top, logits))
-
-
 def _smoothed(target: Any, label_smoothing: float) -> Any:
     """The target mixed with equal probabilities."""
     if not label_smoothing:
@@ -168,19 +157,19 @@ def _cross_entropy_vjp(
     total = rows_of(logits) if labels is None else labels.total(weight)
     r = _row_cotangent(g, logits, total, reduction)
     kept = labels.kept if labels else lambda classes: classes
-    surprise = _surprise(logits)
-    p = exp(-surprise)
+    log_p = log_softmax(logits, axis=(class_axis(logits),))
+    p = exp(log_p)
     q = t if weight is None else t * weights_along(weight, logits)
     if labels is None or weight is not None:
         p = p * sum(q, axis=(class_axis(logits),), keepdims=True)
     by_logits = kept(r * (p - q))
     by_target = None
     if labels is None:
-        by_target = r * surprise * (1 - label_smoothing)
+        by_target = r * -log_p * (1 - label_smoothing)
         by_target = by_target if weight is None else by_target * weights_along(weight, logits)
     if weight is None:
         return by_logits, by_target
-    by_class = t * surprise
+    by_class = t * -log_p
     if labels is not None and reduction == "mean":
         by_class = by_class - where(labels.is_label(), y, 0)  # the weight's part in the divisor
     return by_logits, by_target, sum(kept(r * by_class), axis=_other_axes(logits))
@@ -219,13 +208,15 @@ def cross_entropy(
     if not target.dtype.is_integer:
         q = _smoothed(target, label_smoothing)
         q = q if weight is None else q * weights_along(weight, logits)
-        return _reduced(sum(q * _surprise(logits), axis=axis), rows_of(logits), reduction)
+        rows = -sum(q * log_softmax(logits, axis=axis), axis=axis)
+        return _reduced(rows, rows_of(logits), reduction)
     labels = Labels(logits, target, ignore_index)
-    top, normalizer = _log_normalizer(logits)
-    rows = normalizer - (labels.score() - top)
+    top, z, normalizer = log_normalizer(logits, axis)
+    rows = as_rows(normalizer - (labels.score() - top), logits)
     rows = rows if weight is None else rows * labels.weight(weight)
     if label_smoothing:
-        every = _surprise(logits) if weight is None else _surprise(logits) * weights_along(weight, logits)
+        each = normalizer - z
+        each = each if weight is None else each * weights_along(weight, logits)
         share = label_smoothing / logits.shape[axis[0]]
-        rows = rows * (1 - label_smoothing) + sum(every, axis=axis) * share
+        rows = rows * (1 - label_smoothing) + sum(each, axis=axis) * share
     return _reduced(labels.kept(rows), labels.total(weight), reduction)

@@ -1,7 +1,7 @@
 """Integer labels beside the scores of their classes: picked, compared, weighted, ignored.
 
     labels = Labels(scores, target, ignore_index)      scores: f32[N,10], target: i64[N]
-    labels.score()                                     f32[N]      the score of each row's label
+    labels.score()                                     f32[N,1]    the score of each row's label
     labels.is_label()                                  bool[N,10]  where each row's label is
     labels.kept(rows)                                  f32[N]      0 in rows that are ignored
 
@@ -45,6 +45,11 @@ def _with_class_axis(rows: Any, scores: Any) -> Any:
     return reshape(rows, shape=(*rows.shape[:axis], 1, *rows.shape[axis:]))
 
 
+def as_rows(picked: Any, scores: Any) -> Any:
+    """What has one number per row, without the class axis."""
+    return reshape(picked, shape=row_shape(scores))
+
+
 def along_classes(rows: Any, scores: Any) -> Any:
     """A number per row, spread over the classes."""
     return broadcast_to(_with_class_axis(rows, scores), shape=scores.shape)
@@ -53,7 +58,8 @@ def along_classes(rows: Any, scores: Any) -> Any:
 def weights_along(weight: Any, scores: Any) -> Any:
     """A number per class, spread over the rows."""
     after = len(scores.shape) - class_axis(scores) - 1
-    return broadcast_to(reshape(weight, shape=(*weight.shape, *(1,) * after)), shape=scores.shape)
+    column = reshape(weight, shape=(*weight.shape, *(1,) * after)) if after else weight
+    return broadcast_to(column, shape=scores.shape)
 
 
 class Labels:
@@ -61,15 +67,14 @@ class Labels:
 
     def __init__(self, scores: Any, target: Any, ignore_index: int | None) -> None:
         self.scores = scores
-        labels = cast(target, dtype=i64)
+        labels = target if target.dtype is i64 else cast(target, dtype=i64)
         self.ignored = None if ignore_index is None else labels == ignore_index
         self.labels = labels if self.ignored is None else where(self.ignored, 0, labels)
 
     def score(self) -> Any:
         """The score of each row's label; a label that is out of range raises IndexRangeError when the graph runs."""
         indices = _with_class_axis(self.labels, self.scores)
-        taken = take_along_axis(self.scores, indices, axis=class_axis(self.scores))
-        return reshape(taken, shape=self.labels.shape)
+        return take_along_axis(self.scores, indices, axis=class_axis(self.scores))
 
     def is_label(self) -> Any:
         """Where each row's label is, among the classes."""

@@ -87,7 +87,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 
 def _below(x: Any) -> Any:
     """x where it is not positive, else 0."""
-    return where(x > 0, 0, x)
+    return where(x <= 0, x, 0)
 
 
 def _check_celu(*, alpha: float = 1.0) -> None:
@@ -96,7 +96,7 @@ def _check_celu(*, alpha: float = 1.0) -> None:
 
 
 @activation(
-    lambda d, x, *, alpha: where(x > 0, d, d * (alpha * exp(_below(x)))),
+    lambda d, x, *, alpha: where(x <= 0, d * (alpha * exp(_below(x))), d),
     sample(real(4, 5), alpha=0.7),
     sample(exactly([800.0, 1e4, -800.0])),
 )
@@ -107,10 +107,10 @@ def elu(x: Any, *, alpha: float = 1.0) -> Any:
 
     Raises DTypeError for integers. Clevert, Unterthiner and Hochreiter, 2015.
     """
-    return where(x > 0, x, alpha * expm1(_below(x)))
+    return where(x <= 0, alpha * expm1(_below(x)), x)
 
 
-@activation(lambda d, x: d * SELU_SCALE * where(x > 0, 1.0, SELU_ALPHA * exp(_below(x))))
+@activation(lambda d, x: where(x <= 0, d * (SELU_SCALE * SELU_ALPHA * exp(_below(x))), d * SELU_SCALE))
 def selu(x: Any) -> Any:
     """elu with the alpha and the scale that keep mean 0 and variance 1.
 
@@ -118,11 +118,13 @@ def selu(x: Any) -> Any:
 
     Raises DTypeError for integers. Klambauer, Unterthiner, Mayr and Hochreiter, 2017.
     """
-    return SELU_SCALE * where(x > 0, x, SELU_ALPHA * expm1(_below(x)))
+    return SELU_SCALE * where(x <= 0, SELU_ALPHA * expm1(_below(x)), x)
 
 
 @activation(
-    lambda d, x, *, alpha: where(x > 0, d, d * exp(_below(x) / alpha)), sample(real(4, 5), alpha=0.7), check=_check_celu
+    lambda d, x, *, alpha: where(x <= 0, d * exp(_below(x) / alpha), d),
+    sample(real(4, 5), alpha=0.7),
+    check=_check_celu,
 )
 def celu(x: Any, *, alpha: float = 1.0) -> Any:
     """x above 0, alpha·(e^(x/alpha) - 1) below.
@@ -131,7 +133,7 @@ def celu(x: Any, *, alpha: float = 1.0) -> Any:
 
     Raises DTypeError for integers, OpAttributeError for alpha 0. Barron, 2017.
     """
-    return where(x > 0, x, alpha * expm1(_below(x) / alpha))
+    return where(x <= 0, alpha * expm1(_below(x) / alpha), x)
 
 
 # -- straight lines in place of σ -------------------------------------------------------------------------------------
@@ -153,7 +155,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 @activation(
-    lambda d, x: where(x >= 3, d, where(x <= -3, 0, d * (x / 3 + 0.5))),
+    lambda d, x: where(x <= -3, 0, where(x < 3, d * (x / 3 + 0.5), d)),
     sample(real(4, 5, low=-5, high=5)),
     sample(_JOINTS, differentiable=False),
 )

@@ -41,9 +41,14 @@ def _is_empty(x: Any, axis: Axes) -> bool:
     return any(x.shape[a] == 0 for a in axis)
 
 
-def shifted(x: Any, axis: Axes) -> Any:
-    """x minus its maximum over the axes; the result's derivative is that of x, for the maximum cancels."""
-    return x - stop_gradient(max(x, axis=axis, keepdims=True))
+def log_normalizer(x: Any, axis: Axes) -> tuple[Any, Any, Any]:
+    """m, x - m and log Σ e^(x - m) for the maximum m over the axes, which are kept: log p = (x - m) - log Σ e^(x - m).
+
+    m counts as a constant, for it cancels: so no derivative goes through it.
+    """
+    top = stop_gradient(max(x, axis=axis, keepdims=True))
+    z = x - top
+    return top, z, log(sum(exp(z), axis=axis, keepdims=True))
 
 
 _SAMPLES = [
@@ -78,7 +83,7 @@ def softmax(x: Any, *, axis: Axes) -> Any:
     """
     if _is_empty(x, axis):
         return x
-    e = exp(shifted(x, axis))
+    e = exp(x - stop_gradient(max(x, axis=axis, keepdims=True)))
     return e / sum(e, axis=axis, keepdims=True)
 
 
@@ -98,8 +103,8 @@ def log_softmax(x: Any, *, axis: Axes) -> Any:
     """
     if _is_empty(x, axis):
         return x
-    z = shifted(x, axis)
-    return z - log(sum(exp(z), axis=axis, keepdims=True))
+    _, z, normalizer = log_normalizer(x, axis)
+    return z - normalizer
 
 
 def _infer_logsumexp(x: TensorType, *, axis: Axes, keepdims: bool = False) -> TensorType:
