@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from graphc.dsl.compile import as_pipeline, as_specs
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError
 from graphc.ir import Graph
 from graphc.optim import Optimizer
 from graphc.state import Cell
@@ -33,6 +33,7 @@ from graphc.train.graphs import (
     with_update,
 )
 from graphc.train.objective import Objective
+from graphc.train.preconditions import Preconditions
 from graphc.verify import verify
 
 
@@ -65,7 +66,7 @@ def training_step(
 
     Raises ArgumentError for arguments that do not fit, BackendError for an unknown backend, GradientError where the
     loss is no number or reaches none of the parameters. A call raises ShapeError or DTypeError where the arrays do
-    not fit, ShapeError for an empty batch, IndexRangeError for a label out of range.
+    not fit, ShapeError for an empty batch and for BatchNorm over one value, IndexRangeError for a label out of range.
     """
     import graphc
 
@@ -78,13 +79,15 @@ def training_step(
     for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if limit is not None and not limit > 0:
             raise ArgumentError(f"training_step: {name} is a positive number, not {limit!r}")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 64):
+        raise ArgumentError(f"training_step: seed is an integer from 0 to 2**64 - 1, not {seed!r}")
     if hasattr(model, "train"):
         model.train()
     return TrainingStep(
         Objective(model, loss, as_specs(inputs), as_specs(targets)),
         optimizer,
         only=None if parameters is None else list(parameters),
-        rng=Cell(np.array([seed or 0, 0], np.uint64), "rng", "rng"),
+        rng=Cell(np.array([graphc.random.default_seed() if seed is None else seed, 0], np.uint64), "rng", "rng"),
         clip=(clip_norm, clip_value),
         accumulate=accumulate,
         pipeline=as_pipeline(pipeline),
@@ -140,6 +143,7 @@ class TrainingStep:
             return Stage(name, graph, seconds)
 
         traced = stage("trace", self.objective.trace(self.rng))
+        self._preconditions = Preconditions(traced.graph)
         parameters = trainable_parameters(self.objective, traced.graph, self.optimizer, self._only)
         derived = differentiate(traced.graph, self.optimizer.adopt(parameters))
         first = [traced, stage("autodiff", derived.graph)]
@@ -171,10 +175,7 @@ class TrainingStep:
             self._refresh()
             collects = self.position < self.accumulate - 1
             executable = self._collect if collects else self._update
-            for value, array in zip(executable.graph.inputs, arrays, strict=False):
-                shape = np.shape(array)
-                if shape and shape[0] == 0:
-                    raise ShapeError(f"@step: a training step on an empty batch: %{value.name} has shape {shape}")
+            self._preconditions.check(arrays)
             loss = executable(*arrays, out=out)
             self.position = self.position + 1 if collects else 0
             return loss
