@@ -67,6 +67,7 @@ class Builder:
         self._cell_names = dict(cell_names or {})
         self._cells: dict[int, State] = {}
         self._sites: list[tuple[Site, Value, tuple[Value, ...]]] = []
+        self._unnamed: set[Value] = set()
         self._provenance: Provenance | None = None
         self._modules: list[tuple[str, Location | None]] = []
         self._root = user_site(2)
@@ -135,7 +136,10 @@ class Builder:
                 f"%{self._cells[id(cell)].value.name}: {old.type} cannot be updated with a {tensor.type}",
                 where=self.where(),
             )
-        self.updates[self._cells[id(cell)].value] = tensor.value
+        state = self._cells[id(cell)].value
+        self.updates[state] = tensor.value
+        if tensor.value in self._unnamed:
+            self.rename(tensor.value, f"{state.name}_next")
 
     def rng_state(self) -> Tensor:
         """The state that random ops draw from, u64[2] = (seed, step); its first use makes the run advance the step."""
@@ -206,7 +210,8 @@ class Builder:
 
             line = f"%? = {print_call(op, operands, attributes, types=True)}"
             raise error.located(line=line, where=self.where()) from None
-        results = tuple(Value(self.scope.fresh(op.name), type) for type in types)
+        results = tuple(Value(self.scope.fresh(op.result_name(i)), type) for i, type in enumerate(types))
+        self._unnamed.update(results)
         self.append(Node(op, operands, attributes, results, regions, self._here(results)))
         return results
 
@@ -224,6 +229,7 @@ class Builder:
     def rename(self, value: Value, wish: str) -> None:
         """Name a value that this builder made; only before `finish`."""
         value.name = self.scope.fresh(wish)
+        self._unnamed.discard(value)
 
     # -- provenance -------------------------------------------------------------------------------------------------
 

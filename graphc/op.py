@@ -116,6 +116,7 @@ class Op:
     promoted: tuple[int, ...] | None = None
     commutative: bool = False
     doc: str = ""
+    results: tuple[str, ...] = ()
 
     def __call__(self, *operands: Any, **attributes: Any) -> Any:
         return current_recorder(self.name).apply(self, operands, attributes)
@@ -152,6 +153,10 @@ class Op:
                     f"{self.name}: attribute {name!r} is missing; the op is {self.name}{self.signature}"
                 )
         return completed
+
+    def result_name(self, index: int) -> str:
+        """What a result is called until it has a better name."""
+        return f"{self.name}.{self.results[index - 1]}" if 0 < index <= len(self.results) else self.name
 
     def check_count(self, count: int) -> None:
         """Raise ArgumentError unless the op takes this many operands."""
@@ -214,6 +219,7 @@ def composite(
     vjp: Rule | None = None,
     jvp: Rule | None = None,
     samples: Sequence[Sample] = (),
+    results: tuple[str, ...] = (),
 ) -> Callable[[Rule], Op]:
     """Declare an op as a function of other ops; it stays one named node until the pass `decompose`.
 
@@ -223,7 +229,8 @@ def composite(
             return x * sigmoid(x)
 
     Types follow from the body, unless `infer` checks the operands first to say more clearly what is wrong. A `vjp` or
-    `jvp` replaces the derivative of the body.
+    `jvp` replaces the derivative of the body. `results` names the results of an op with several, the first being the
+    op's own: `results=("mean", "var")` prints `%batch_norm, %batch_norm.mean, %batch_norm.var`.
     """
 
     def declare(body: Rule) -> Op:
@@ -232,7 +239,7 @@ def composite(
         return _register(
             Op(
                 title, Kind.COMPOSITE, Signature.of(body), infer, None, vjp, jvp,
-                body_function=body, samples=tuple(samples), doc=doc,
+                body_function=body, samples=tuple(samples), doc=doc, results=results,
             )
         )  # fmt: skip
 

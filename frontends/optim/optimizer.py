@@ -203,7 +203,6 @@ class Optimizer:
                 builder.rename(tensor.value, prefix + key)
             for key, cell in clock.cells.items():
                 builder.update(cell, values[key])
-                builder.rename(values[key].value, f"{cell.name}_next")
         return Scalars(values)
 
     def _record_update(
@@ -213,7 +212,6 @@ class Optimizer:
         slots = self.state.add(cell, self.slots(group))
         with recording(builder), builder.provenance(Provenance(module=name, rule=f"optim.{self._name}")):
             old = {slot: builder.read(slot_cell) for slot, slot_cell in slots.items()}
-            unnamed = {gradient.value, *(tensor.value for tensor in old.values())}
             signed = neg(gradient) if group["maximize"] else gradient
             numbers = scalars.cast_to(cell.dtype)
             updated, new = self.update(builder.read(cell), signed, Namespace(old), numbers)
@@ -222,9 +220,6 @@ class Optimizer:
                 raise StateError(f"{self._name}: update gives slots {given}, but {declared} are declared")
             for target, tensor in [*((slots[slot], tensor) for slot, tensor in new.items()), (cell, updated)]:
                 builder.update(target, tensor)
-                if tensor.value not in unnamed:  # a new value is named after the state that it becomes
-                    builder.rename(tensor.value, f"{name if target is cell else target.name}_next")
-                    unnamed.add(tensor.value)
 
     # -- saving and loading ----------------------------------------------------------------------------------
 
