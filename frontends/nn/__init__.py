@@ -1,8 +1,144 @@
-"""Modules and layers, under torch.nn's names."""
+"""Modules, layers and losses under torch.nn's names; `functional` and `init` beside them.
 
+    model = nn.Sequential(nn.Linear(784, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 10))
+    model.state_dict(), model.load_state_dict(...), model.train(), model.eval(), list(model.named_parameters())
+
+Beyond torch: `Affine` (another name of Linear), `Maxout`, `HingeLoss`, and options of `Dropout`. Constructors take
+`dtype` by name; there is no `device`, for the backend is chosen where a model is compiled.
+"""
+
+from graphc.nn import functional, init
+from graphc.nn.activation import (
+    CELU,
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    LogSigmoid,
+    Mish,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+)
 from graphc.nn.container import ModuleDict, ModuleList, Sequential
+from graphc.nn.distance import CosineSimilarity, PairwiseDistance
+from graphc.nn.dropout import AlphaDropout, Dropout
+from graphc.nn.embedding import Embedding
+from graphc.nn.linear import Affine, Bilinear, Flatten, Identity, Linear, Unflatten
+from graphc.nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
+from graphc.nn.margin_loss import (
+    CosineEmbeddingLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
+    HingeLoss,
+    MarginRankingLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    PoissonNLLLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+)
 from graphc.nn.module import Module
+from graphc.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
+from graphc.nn.normalized import LogSoftmax, Softmax, Softmin
 from graphc.nn.parameter import Buffer, Parameter
 from graphc.nn.parameter_container import ParameterDict, ParameterList
+from graphc.nn.rectifier import (
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    Maxout,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Softshrink,
+    Threshold,
+)
 
-__all__ = ["Buffer", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = [
+    "Affine",
+    "AlphaDropout",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "Bilinear",
+    "Buffer",
+    "CELU",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
+    "CrossEntropyLoss",
+    "Dropout",
+    "ELU",
+    "Embedding",
+    "Flatten",
+    "GELU",
+    "GLU",
+    "GaussianNLLLoss",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HingeEmbeddingLoss",
+    "HingeLoss",
+    "HuberLoss",
+    "Identity",
+    "KLDivLoss",
+    "L1Loss",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
+    "MSELoss",
+    "MarginRankingLoss",
+    "Maxout",
+    "Mish",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "PReLU",
+    "PairwiseDistance",
+    "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "PoissonNLLLoss",
+    "RMSNorm",
+    "ReLU",
+    "ReLU6",
+    "SELU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "Softmax",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "Threshold",
+    "TripletMarginLoss",
+    "Unflatten",
+    "functional",
+    "init",
+]

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from graphc.nn.module import Module
 from graphc.nn.parameter import Parameter
+from graphc.nn.printing import compose
 
 
 def as_parameter(value: Any) -> Parameter:
@@ -60,9 +61,8 @@ class ParameterList(Module):
     def __iadd__(self, values: Iterable[Any]) -> Self:
         return self.extend(values)
 
-    def extra_repr(self) -> str:
-        """The parameters' types, one a line."""
-        return types_text(self._parameters)
+    def __repr__(self) -> str:
+        return parameters_text(self)
 
 
 class ParameterDict(Module):
@@ -111,11 +111,11 @@ class ParameterDict(Module):
         """Remove and return a parameter."""
         return self._parameters.pop(key)
 
-    def extra_repr(self) -> str:
-        """The parameters' types, one a line."""
-        return types_text(self._parameters)
+    def __repr__(self) -> str:
+        return parameters_text(self)
 
 
-def types_text(parameters: Mapping[str, Parameter | None]) -> str:
+def parameters_text(module: Module) -> str:
     """`(0): f32[3,4]`, one parameter a line."""
-    return "\n".join(f"({name}): {'None' if p is None else p.type}" for name, p in parameters.items())
+    lines = [f"({name}): {'None' if p is None else p.type}" for name, p in module._parameters.items()]
+    return compose(type(module).__name__, module.extra_repr(), lines)

@@ -40,7 +40,7 @@ def list_text(module: Module) -> str:
 def compose(title: str, extra: str, lines: list[str]) -> str:
     """The class name with what stands in its parentheses."""
     if not lines:
-        return f"{title}({indent(extra)})" if "\n" not in extra else f"{title}(\n  {indent(extra)}\n)"
+        return f"{title}({indent(extra)})"
     body = [*extra.splitlines(), *lines]
     return "\n  ".join([f"{title}(", *body]) + "\n)"
 

@@ -85,10 +85,7 @@ def read(file: str) -> list[Case]:
             name,
             function,
             arguments,
-            {
-                group: {key: array(*place) for key, place in places.items()}
-                for group, places in groups.items()
-            },
+            {group: {key: array(*place) for key, place in places.items()} for group, places in groups.items()},
             facts,
         )
         for name, (function, arguments, groups, facts) in index.items()

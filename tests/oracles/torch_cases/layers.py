@@ -2,7 +2,7 @@
 
 `arguments` are the constructor's. Groups of a layer: parameters, inputs, outputs, cotangents, gradients (of
 inputs and parameters by name). BatchNorm1d has groups step0, step1, step2 (training), step3 (eval), each with
-input, cotangent, output, the gradients `grad.NAME`, and the buffers `buffer.NAME` as they stand after the step.
+input, cotangent, output, gradients `grad.NAME`, and buffers `buffer.NAME` as they stand after the step.
 Cases `repr-…` hold facts only: the printed form, the keys and the dtypes of a state dict.
 """
 
@@ -76,9 +76,7 @@ def plain_layers() -> Iterator[Case]:
         sizes = {"num_embeddings": 6, "embedding_dim": 3, "padding_idx": padding}
         yield layer_case(f"embedding-{padding}", "Embedding", sizes, {"input": ids}, "float64")
     constant = np.ones((3, 4)) * np.array([[0.0], [1e4], [-7.0]])
-    yield layer_case(
-        "layer_norm-constant", "LayerNorm", {"normalized_shape": 4}, {"input": constant}, "float64"
-    )
+    yield layer_case("layer_norm-constant", "LayerNorm", {"normalized_shape": 4}, {"input": constant}, "float64")
 
 
 def shapes() -> Iterator[Case]:
@@ -121,9 +119,7 @@ def batch_norm() -> Iterator[Case]:
                 yield Case(name, "BatchNorm1d", {"num_features": 3, **arguments}, groups)
     for shape in ((1, 3), (1, 3, 1), (0, 3), (1, 3, 2)):
         arguments = {"training": True, "running_mean": None, "running_var": None}
-        yield functional_case(
-            f"batch_norm-training-{shape}", "batch_norm", {"input": np.ones(shape)}, arguments
-        )
+        yield functional_case(f"batch_norm-training-{shape}", "batch_norm", {"input": np.ones(shape)}, arguments)
 
 
 def batch_norm_step(module: nn.Module, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -193,9 +189,7 @@ def state_facts(module: nn.Module) -> dict[str, Any]:
     state = module.state_dict()
     return {
         "repr": repr(module),
-        "state": {
-            key: [str(value.dtype).removeprefix("torch."), list(value.shape)] for key, value in state.items()
-        },
+        "state": {key: [str(value.dtype).removeprefix("torch."), list(value.shape)] for key, value in state.items()},
     }
 
 
@@ -206,9 +200,7 @@ def printed() -> Iterator[Case]:
         yield Case(f"repr-{layer}({label})", layer, arguments, facts=state_facts(module))
     pair = [nn.Linear(4, 3), nn.ReLU()]
     trees = {
-        "Sequential": nn.Sequential(
-            nn.Linear(4, 3), nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()), nn.Sequential()
-        ),
+        "Sequential": nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()), nn.Sequential()),
         "ModuleList": nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.ReLU()]),
         "ModuleDict": nn.ModuleDict({"first": pair[0], "act": pair[1]}),
     }
