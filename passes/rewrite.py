@@ -9,12 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 from graphc.errors import ArgumentError
-from graphc.ir import Graph, Node
+from graphc.ir import Graph
 from graphc.passes.pipeline import Pass
+from graphc.passes.regions import in_regions_too
 from graphc.passes.rewrite_driver import apply_rules
 from graphc.passes.rewrite_pattern import Number
 from graphc.passes.rewrite_rule import (
@@ -28,11 +28,12 @@ from graphc.passes.rewrite_rule import (
     rule_on,
     same_type,
     single_use,
+    spans,
 )
 
 __all__ = [
     "Match", "Matched", "NodeMatch", "Number", "RewritePass", "Rule", "RuleSet", "apply_rules", "floats", "integers",
-    "rule", "rule_on", "same_type", "single_use",
+    "rule", "rule_on", "same_type", "single_use", "spans",
 ]  # fmt: skip
 
 
@@ -99,21 +100,6 @@ class RewritePass(Pass):
         object.__setattr__(self, "rules", rules if isinstance(rules, RuleSet) else RuleSet(rules))
         super().__init__(name, self.rewrite, doc)
 
-    def rewrite(self, graph: Graph) -> tuple[Graph, Mapping[str, int]]:
+    def rewrite(self, graph: Graph) -> tuple[Graph, dict[str, int]]:
         """The graph after the rules, regions included, and the applications of each rule."""
-        counts: dict[str, int] = {}
-        new = self._rewrite(graph, counts)
-        return new, dict(sorted(counts.items()))
-
-    def _rewrite(self, graph: Graph, counts: dict[str, int]) -> Graph:
-        def inside(node: Node) -> Node:
-            regions = tuple(self._rewrite(region, counts) for region in node.regions)
-            unchanged = all(new is old for new, old in zip(regions, node.regions, strict=True))
-            return node if unchanged else replace(node, regions=regions)
-
-        if any(node.regions for node in graph.nodes):
-            graph = graph.with_(nodes=tuple(map(inside, graph.nodes)))
-        new, applied = apply_rules(graph, self.rules)
-        for name, count in applied.items():
-            counts[name] = counts.get(name, 0) + count
-        return new
+        return in_regions_too(lambda graph: apply_rules(graph, self.rules))(graph)

@@ -24,7 +24,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from graphc.errors import RewriteError
 from graphc.ir import Literal, Node, Value
@@ -84,10 +84,15 @@ class Matched(Tensor):
         """Whether a node of one of these ops makes it."""
         return self.node is not None and self.node.op.name in ops
 
+    @property
+    def operands(self) -> tuple[Matched, ...]:
+        """The operands of the node that makes it."""
+        assert self.node is not None
+        return tuple(self._rewriting.matched(operand) for operand in self.node.operands)
+
     def operand(self, index: int = 0) -> Matched:
         """An operand of the node that makes it."""
-        assert self.node is not None
-        return Matched(self.builder, self.node.operands[index], self._rewriting)
+        return self.operands[index]
 
     def attribute(self, name: str) -> Any:
         """An attribute of the node that makes it."""
@@ -132,6 +137,26 @@ class Rule:
         return f"<rule {self.name}: {self.doc.splitlines()[0] if self.doc else ''}>"
 
 
+@overload
+def rule(function: Callable[..., Any], /) -> Rule: ...
+
+
+@overload
+def rule(
+    *, where: Condition | Sequence[Condition] = (), name: str | None = None
+) -> Callable[[Callable[..., Any]], Rule]: ...
+
+
+@overload
+def rule(
+    *,
+    where: Condition | Sequence[Condition] = (),
+    pattern: Callable[..., Any],
+    replacement: Callable[..., Any],
+    name: str | None = None,
+) -> Rule: ...
+
+
 def rule(
     function: Callable[..., Any] | None = None,
     *,
@@ -139,7 +164,7 @@ def rule(
     pattern: Callable[..., Any] | None = None,
     replacement: Callable[..., Any] | None = None,
     name: str | None = None,
-) -> Any:
+) -> Rule | Callable[[Callable[..., Any]], Rule]:
     """Make a rewrite rule of a function that returns `(pattern, replacement)`, or of two functions.
 
         @rule(where=lambda m: m["h"].single_use and m["x"].ndim == 2)
@@ -311,6 +336,11 @@ def same_type(*names: str) -> Condition:
     return lambda m: all(m[name].type == m.root.type for name in names)
 
 
+def spans(*names: str) -> Condition:
+    """One of these values has the shape of the result, so an elementwise op of them has it too."""
+    return lambda m: any(m[name].shape == m.root.shape for name in names)
+
+
 def integers(*names: str) -> Condition:
     """These values are integers; of no names, the result."""
     return lambda m: all(x.dtype.is_integer for x in ([m[name] for name in names] or [m.root]))
@@ -323,5 +353,5 @@ def floats(*names: str) -> Condition:
 
 __all__ = [
     "Condition", "Match", "Matched", "NodeMatch", "Rule", "floats", "integers", "rule", "rule_on", "same_number",
-    "same_type", "single_use",
+    "same_type", "single_use", "spans",
 ]  # fmt: skip

@@ -1,0 +1,52 @@
+"""`fold_batch_norm`: a BatchNorm with running statistics becomes part of the layer before it. Runs before `decompose`.
+
+    %h = affine(%x, %w, %b)                                          ->   %y = affine(%x, %w·s, (%b - μ)·s + β)
+    %y = batch_norm_inference(%h, %mean, %var, %gamma, %beta)        ->
+
+with s = γ/√(σ² + ε). It needs the layer's result to be read by the BatchNorm alone. The new weight and bias are ops on
+state, so they follow the state when it changes. A layer of another kind is one more rule: what it multiplies by s, and
+along which axis. The laws are those of real numbers: results differ by rounding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.composites.affine import affine
+from graphc.composites.batch_norm import batch_norm_inference
+from graphc.ops.elementwise import rsqrt
+from graphc.ops.shape import reshape
+from graphc.passes.rewrite import NodeMatch, RewritePass, Rule, RuleSet, rule_on
+
+
+def scale_and_shift(node: NodeMatch, bias: Any) -> tuple[Any, Any]:
+    """s and t, a number per channel, so that the BatchNorm of h + bias is h·s + t."""
+    mean, var, *rest = node.operands[1:]
+    scale = rsqrt(var + node["eps"])
+    if rest:
+        scale = rest[0] * scale
+    shift = (-mean if bias is None else bias - mean) * scale
+    return scale, shift + rest[1] if len(rest) > 1 else shift
+
+
+def _is_foldable(node: NodeMatch, layer: str) -> bool:
+    """Whether this layer makes what is normalized, for the BatchNorm alone, all in one dtype."""
+    h = node.operands[0]
+    return h.made_by(layer) and h.single_use and len({x.dtype for x in node.operands}) == 1
+
+
+@rule_on(batch_norm_inference)
+def into_affine(node: NodeMatch) -> Any:
+    """BN(x·Wᵀ + b)  →  x·(s·W)ᵀ + s·(b - μ) + β        s = γ/√(σ² + ε)"""
+    h = node.operands[0]
+    if not _is_foldable(node, "affine") or h.ndim != 2:  # of a higher rank, affine's features are not the channels
+        return None
+    x, weight, *bias = h.operands
+    scale, shift = scale_and_shift(node, bias[0] if bias else None)
+    return affine(x, weight * reshape(scale, shape=(scale.shape[0], 1)), shift)
+
+
+fold_batch_norm_rules = RuleSet(value for value in list(globals().values()) if isinstance(value, Rule))
+fold_batch_norm = RewritePass(
+    "fold_batch_norm", fold_batch_norm_rules, "Fold BatchNorms with running statistics into the layer before them."
+)
