@@ -1,4 +1,4 @@
-"""Small models without layers: y = x·w + b, and one with running statistics and noise."""
+"""What the tests of training share: small models without layers, their data, and the state to compare."""
 
 import numpy as np
 
@@ -57,3 +57,14 @@ def gradients_of_line(model, x, y):
     w, b = np.asarray(model.w), np.asarray(model.b)
     residual = 2 * (x @ w + b - y) / len(x)
     return residual @ x, residual.sum(keepdims=True)
+
+
+def state_of(model, optimizer):
+    slots = {f"{p}.{s}": a for p, entry in optimizer.state_dict()["state"].items() for s, a in entry.items()}
+    return {name: array.copy() for name, array in (model.state_dict() | slots).items()}
+
+
+def assert_same(before, after):
+    assert before.keys() == after.keys()
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name], err_msg=name)
