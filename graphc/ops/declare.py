@@ -156,7 +156,9 @@ def binary(
     )  # fmt: skip
 
 
-def compare(name: str, reference: Rule, scalar: str, *, accepts: str = "numeric", commutative: bool = False) -> Op:
+def compare(
+    name: str, reference: Rule, scalar: str, *, accepts: str = "numeric", commutative: bool = False, doc: str
+) -> Op:
     """Declare a comparison: two operands of one dtype, a boolean result, no derivative."""
     special = exactly([0.0, -0.0, np.nan, np.inf, 1.0])
     return define_op(
@@ -170,4 +172,5 @@ def compare(name: str, reference: Rule, scalar: str, *, accepts: str = "numeric"
         samples=[sample(real(4, 5), real(4, 5)), sample(special, exactly([-0.0, 0.0, np.nan, 1.0, 1.0]))],
         accepts=accepts,
         commutative=commutative,
+        doc=doc,
     )

@@ -21,12 +21,14 @@ from graphc.types import TensorType, bool_, i8, u8
 
 # -- comparisons ------------------------------------------------------------------------------------------------------
 
-equal = compare("equal", np.equal, "{a} == {b}", accepts="any", commutative=True)
-not_equal = compare("not_equal", np.not_equal, "{a} != {b}", accepts="any", commutative=True)
-less = compare("less", np.less, "{a} < {b}")
-less_equal = compare("less_equal", np.less_equal, "{a} <= {b}")
-greater = compare("greater", np.greater, "{a} > {b}")
-greater_equal = compare("greater_equal", np.greater_equal, "{a} >= {b}")
+equal = compare("equal", np.equal, "{a} == {b}", accepts="any", commutative=True, doc="a = b; false where one is NaN.")
+not_equal = compare(
+    "not_equal", np.not_equal, "{a} != {b}", accepts="any", commutative=True, doc="a ≠ b; true where one is NaN."
+)
+less = compare("less", np.less, "{a} < {b}", doc="a < b; false where one is NaN.")
+less_equal = compare("less_equal", np.less_equal, "{a} <= {b}", doc="a ≤ b; false where one is NaN.")
+greater = compare("greater", np.greater, "{a} > {b}", doc="a > b; false where one is NaN.")
+greater_equal = compare("greater_equal", np.greater_equal, "{a} >= {b}", doc="a ≥ b; false where one is NaN.")
 
 # -- booleans ---------------------------------------------------------------------------------------------------------
 

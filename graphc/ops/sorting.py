@@ -22,12 +22,13 @@ from graphc.samples import exactly, integers, real, sample
 from graphc.types import TensorType, i64
 
 
-def _order(x: Any, axis: int, descending: bool) -> Any:
+@computed_in_f32
+def _order(x: Any, *, axis: int, descending: bool) -> Any:
     """The stable order; the descending one is the ascending one of the flipped line, counted from its end."""
     if not descending:
-        return np.argsort(x, axis=axis, kind="stable")
+        return np.argsort(x, axis=axis, kind="stable").astype(np.int64)
     flipped = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
-    return np.flip(x.shape[axis] - 1 - flipped, axis)
+    return np.flip(x.shape[axis] - 1 - flipped, axis).astype(np.int64)
 
 
 def _infer_sort(x: TensorType, *, axis: int, descending: bool = False) -> TensorType:
@@ -57,7 +58,7 @@ argsort = define_op(
     "argsort",
     kind=Kind.OPAQUE,
     infer=_infer_argsort,
-    reference=computed_in_f32(lambda x, *, axis, descending: _order(x, axis, descending).astype(np.int64)),
+    reference=_order,
     vjp=no_gradient,
     jvp=no_tangent,
     accepts="numeric",
@@ -74,8 +75,8 @@ sort = define_op(
     "sort",
     kind=Kind.OPAQUE,
     infer=_infer_sort,
-    reference=computed_in_f32(
-        lambda x, *, axis, descending: np.take_along_axis(x, _order(x, axis, descending), axis=axis)
+    reference=lambda x, *, axis, descending: np.take_along_axis(
+        x, _order(x, axis=axis, descending=descending), axis=axis
     ),
     vjp=_sort_vjp,
     jvp=lambda t, y, x, *, axis, descending: take_along_axis(
@@ -104,7 +105,7 @@ def _check_k(k: int, extent: Any, axis: int) -> None:
 
 def _topk_reference(x: Any, *, k: int, axis: int, largest: bool) -> tuple[Any, Any]:
     _check_k(k, x.shape[axis], axis)
-    indices = np.take(_order(x, axis, descending=largest), range(k), axis=axis).astype(np.int64)
+    indices = np.take(_order(x, axis=axis, descending=largest), range(k), axis=axis)
     return np.take_along_axis(x, indices, axis=axis), indices
 
 
