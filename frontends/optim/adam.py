@@ -23,6 +23,7 @@ class Adam(Optimizer):
     p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 
     With `decoupled_weight_decay`, p ← (1 − lr·λ)·p comes first and g stays as it is: that is AdamW.
+    In f16 the default eps rounds to zero, as in torch; take one of 1e-4 or so there.
     Raises OpAttributeError for a negative lr, eps or weight_decay, and for a beta outside [0, 1).
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
     """
