@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from graphc.provenance import Location
@@ -60,12 +61,12 @@ def _call_of_model(model: Module, builder: Builder) -> Call:
 
 def construction_site(module: Module) -> Location | None:
     """The line that makes a module: the innermost one outside graphc and outside the module's own `__init__`."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         code = frame.f_code
         own = code.co_name == "__init__" and code.co_varnames and frame.f_locals.get(code.co_varnames[0]) is module
         if package != "graphc" and not own:
             return Location(code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None

@@ -106,11 +106,11 @@ class Sequential(Indexed):
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
-            for name, module in modules[0].items():
-                self.add_module(name, module)
+            named: Mapping[str, Any] = modules[0]
         else:
-            for index, module in enumerate(modules):
-                self.add_module(str(index), module)  # type: ignore[arg-type]  # add_module says what is wrong
+            named = {str(index): module for index, module in enumerate(modules)}
+        for name, module in named.items():
+            self.add_module(name, module)
 
     def forward(self, input: Any) -> Any:
         """Each module on what the one before gave; the input itself where there are none."""

@@ -48,7 +48,8 @@ class Embedding(Module):
         table = np.asarray(embeddings)
         if table.ndim != 2:
             raise ShapeError(f"Embedding: the table is a matrix, but this one has shape {table.shape}")
-        layer = cls(*table.shape, padding_idx=padding_idx, dtype=table.dtype)
+        rows, columns = table.shape
+        layer = cls(rows, columns, padding_idx, dtype=table.dtype)
         layer.weight = Parameter(table, requires_grad=not freeze)
         return layer
 

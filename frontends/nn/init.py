@@ -128,7 +128,8 @@ def zeros_(tensor: Target) -> Target:
 def eye_(tensor: Target) -> Target:
     """The identity, of a matrix; ShapeError otherwise."""
     _only_matrices("eye_", tensor)
-    return fill(tensor, np.eye(*tensor.shape))
+    rows, columns = tensor.shape
+    return fill(tensor, np.eye(rows, columns))
 
 
 def xavier_uniform_(tensor: Target, gain: float = 1.0, generator: Generator = None) -> Target:

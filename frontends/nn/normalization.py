@@ -27,6 +27,8 @@ class BatchNorm1d(Module):
     Training with one value a channel raises ShapeError. Source: Ioffe and Szegedy, 2015; torch's conventions.
     """
 
+    num_batches_tracked: Any
+
     def __init__(
         self,
         num_features: int,

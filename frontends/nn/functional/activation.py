@@ -37,13 +37,13 @@ def tanh(input: Any) -> Tensor:
 def tanhshrink(input: Any) -> Tensor:
     """x − tanh x."""
     x = as_tensor(input, "tanhshrink")
-    return x - xp.tanh(x)
+    return xp.subtract(x, xp.tanh(x))
 
 
 def softsign(input: Any) -> Tensor:
     """x / (1 + |x|)."""
     x = as_tensor(input, "softsign")
-    return x / (1 + xp.abs(x))
+    return xp.divide(x, 1 + xp.abs(x))
 
 
 def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Tensor:

@@ -17,7 +17,7 @@ from graphc.tensor import Tensor
 
 def at_least(x: Tensor, bound: float) -> Tensor:
     """max(x, bound) with the gradient of x itself: torch clamps some denominators outside of differentiation."""
-    return x + xp.stop_gradient(xp.maximum(x, bound) - x)
+    return xp.add(x, xp.stop_gradient(xp.maximum(x, bound) - x))
 
 
 def norm(x: Tensor, p: float, axis: int, keepdims: bool = False) -> Tensor:
@@ -35,7 +35,8 @@ def norm(x: Tensor, p: float, axis: int, keepdims: bool = False) -> Tensor:
 def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖ₚ, eps) along an axis."""
     (x,) = floating("normalize", input=input)
-    return x / xp.maximum(norm(x, p, as_axis(dim, x.ndim, "normalize", name="dim"), keepdims=True), eps)
+    axis = as_axis(dim, x.ndim, "normalize", name="dim")
+    return xp.divide(x, xp.maximum(norm(x, p, axis, keepdims=True), eps))
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:

@@ -34,7 +34,7 @@ def dropout(
     if scale not in ("train", "eval"):
         fail(OpAttributeError(f'dropout: scale is "train" or "eval", not {scale!r}'))
     if not training:
-        return x * (1 - p) if scale == "eval" else x
+        return xp.multiply(x, 1 - p) if scale == "eval" else x
     if p == 0:
         return x
     recorder: Any = current_recorder("dropout")
@@ -51,11 +51,11 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     if not training or p == 0:
         return x
     if p == 1:
-        return x * 0
+        return xp.multiply(x, 0)
     kept = random.bernoulli(1 - p, x.shape)
     slope = 1 / math.sqrt((SELU_LIMIT**2 * p + 1) * (1 - p))
     shift = SELU_LIMIT * slope * p
-    return xp.where(kept, x * slope, -SELU_LIMIT * slope) + shift
+    return xp.where(kept, x * slope + shift, shift - SELU_LIMIT * slope)
 
 
 def _checked(what: str, input: Any, p: float) -> Tensor:

@@ -29,13 +29,13 @@ def _difference(what: str, input: Any, target: Any) -> Tensor:
             f"they broadcast to {common}, which is seldom meant",
             stacklevel=3,
         )
-    return x - y
+    return xp.subtract(x, y)
 
 
 def _weighted(what: str, loss: Tensor, input: Any, weight: Any) -> Tensor:
     x, w = floating(what, input=input, weight=weight)
     same_shape(what, input=x, weight=w)
-    return loss * w
+    return xp.multiply(loss, w)
 
 
 def _mean_by_weight(what: str, loss: Tensor, input: Any, weight: Any, reduction: str) -> Tensor:
