@@ -18,7 +18,8 @@ BACKENDS: dict[str, type[Executable]] = {"interpreter": Executable}
 def find_backend(name: str) -> type[Executable]:
     """The backend of this name; BackendError names those that there are."""
     if name not in BACKENDS:
-        raise BackendError(f"there is no backend {name!r}; there is {', '.join(BACKENDS)}")
+        coming = " yet" if name in ("cpu", "cuda") else ""
+        raise BackendError(f"there is no backend {name!r}{coming}; there is {', '.join(BACKENDS)}")
     return BACKENDS[name]
 
 

@@ -259,7 +259,7 @@ class Builder:
         if self._provenance is not None:
             return self._provenance
         site = user_site(3)
-        if site is not None and not self._is_root(site):
+        if site is not None and site.assigns and not self._is_root(site):
             self._sites.append((site, results[0], results))
         return self._user_provenance(site)
 
@@ -278,7 +278,7 @@ class Builder:
         """`h = f(x)` names the last value that the statement made; a tuple of targets names its results."""
         for index, (site, _, results) in enumerate(self._sites):
             following = self._sites[index + 1][0] if index + 1 < len(self._sites) else None
-            names, first_line = assigned_names(site.location)
+            names, first_line = site.names, assigned_names(site.location)[1]
             if not names:
                 continue
             goes_on = following is not None and following.frame == site.frame

@@ -65,10 +65,19 @@ UNKNOWN = Provenance()
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A statement being executed: its location, and the running frame, so that two runs of one line differ."""
+    """A statement being executed: its location, and the running frame, so that two runs of one line differ.
+
+    `assigns` is False in a lambda or a comprehension, which the statement around it holds.
+    """
 
     location: Location
     frame: int
+    assigns: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the statement assigns to."""
+        return assigned_names(self.location)[0] if self.assigns else ()
 
 
 def user_site(skip: int = 1) -> Site | None:
@@ -77,7 +86,9 @@ def user_site(skip: int = 1) -> Site | None:
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if not (name.startswith(_MODULE_PREFIX) or name == "graphc" or name == "contextlib"):
-            return Site(Location(frame.f_code.co_filename, frame.f_lineno), id(frame))
+            code = frame.f_code
+            is_inner = code.co_name.startswith("<") and code.co_name != "<module>"
+            return Site(Location(code.co_filename, frame.f_lineno), id(frame), not is_inner)
         frame = frame.f_back
     return None
 
