@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphc.dim import Extent
 from graphc.ops.creation import iota
 from graphc.ops.elementwise import cast, logical_not, where
@@ -67,9 +69,11 @@ class Labels:
 
     def __init__(self, scores: Any, target: Any, ignore_index: int | None) -> None:
         self.scores = scores
-        labels = target if target.dtype is i64 else cast(target, dtype=i64)
-        self.ignored = None if ignore_index is None else labels == ignore_index
-        self.labels = labels if self.ignored is None else where(self.ignored, 0, labels)
+        held = np.iinfo(target.dtype.numpy)
+        occurs = ignore_index is not None and held.min <= ignore_index <= held.max
+        self.ignored = target == ignore_index if occurs else None
+        labels = target if self.ignored is None else where(self.ignored, 0, target)
+        self.labels = labels if labels.dtype is i64 else cast(labels, dtype=i64)
 
     def score(self) -> Any:
         """The score of each row's label; a label that is out of range raises IndexRangeError when the graph runs."""
