@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphc.admission import admit
+from graphc.arguments import bind_arguments
 from graphc.errors import ArgumentError, NumericsError, ShapeError
 from graphc.interpret import run
 from graphc.ir import Graph, Node
@@ -36,6 +38,7 @@ class Executable:
         self.stages = stages
         self.threads = threads
         self._turn = threading.RLock()
+        self._admitted: set[tuple[tuple[int, ...], ...]] = set()
 
     @property
     def graph(self) -> Graph:
@@ -45,7 +48,8 @@ class Executable:
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
         """Run on arrays: one array for one output, else a tuple; `out` are arrays to write the outputs to."""
         with self._turn:
-            outputs, updates = run(self.graph, arrays)
+            self._admit(arrays)
+            outputs, updates = run(self.graph, arrays, admitted=True)
             targets = None if out is None else self._targets(out, outputs)
             commit_updates(self.graph, updates)
         if targets is not None:
@@ -53,6 +57,14 @@ class Executable:
                 np.copyto(target, array)
             outputs = tuple(targets)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _admit(self, arrays: Sequence[Any]) -> None:
+        """Ask the graph as it was traced whether it takes these extents; once for each."""
+        shapes = tuple(np.shape(array) for array in arrays)
+        if shapes not in self._admitted:
+            traced = self.stages[next(iter(self.stages))].graph
+            admit(traced, bind_arguments(traced, arrays)[1])
+            self._admitted.add(shapes)
 
     def _targets(self, out: Any, outputs: Sequence[Array]) -> list[Array]:
         targets = list(out) if isinstance(out, tuple | list) else [out]

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from graphc.admission import admit, bound
 from graphc.arguments import bind_arguments
-from graphc.dim import Dim, evaluate_extent
+from graphc.dim import evaluate_extent
 from graphc.errors import GraphcError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.state import commit_updates, read_state
@@ -35,10 +36,19 @@ def evaluate(graph: Graph, *arrays: Any, state: Mapping[str, Any] | None = None)
 
 
 def run(
-    graph: Graph, arrays: Sequence[Any], state: Mapping[str, Any] | None = None, observe: Observer = None
+    graph: Graph,
+    arrays: Sequence[Any],
+    state: Mapping[str, Any] | None = None,
+    observe: Observer = None,
+    admitted: bool = False,
 ) -> tuple[tuple[Array, ...], list[Array]]:
-    """The outputs, and the new values of updated state, which stays unwritten."""
+    """The outputs, and the new values of updated state, which stays unwritten.
+
+    `admitted` says that the ops have been asked whether they take these extents.
+    """
     inputs, dims = bind_arguments(graph, arrays)
+    if not admitted:
+        admit(graph, dims)
     results = run_nodes(graph, [*inputs, *read_state(graph, state)], dims, observe)
     count = len(graph.outputs)
     return tuple(own_result(r) for r in results[:count]), [own_result(r) for r in results[count:]]
@@ -68,7 +78,7 @@ def run_node(node: Node, operands: Sequence[Array], dims: Mapping[str, int]) -> 
     if node.op.is_composite:
         body = node.op.body(tuple(value.type for value in node.operands), node.attributes)
         return tuple(run_nodes(body, operands, dims))
-    attributes = {name: concrete(value, dims) for name, value in node.attributes.items()}
+    attributes = {name: bound(value, dims) for name, value in node.attributes.items()}
     if node.regions:
         attributes["regions"] = [_region(region, dims) for region in node.regions]
     assert node.op.reference is not None
@@ -91,17 +101,8 @@ def _region(region: Graph, dims: Mapping[str, int]) -> Any:
 
 def _read(value: Value, environment: Mapping[Value, Array], dims: Mapping[str, int]) -> Array:
     if isinstance(value, Literal):
-        return np.asarray(concrete(value.value, dims), value.type.dtype.numpy)
+        return np.asarray(bound(value.value, dims), value.type.dtype.numpy)
     return environment[value]
-
-
-def concrete(attribute: Any, dims: Mapping[str, int]) -> Any:
-    """An attribute with its extents as integers."""
-    if isinstance(attribute, Dim):
-        return evaluate_extent(attribute, dims)
-    if isinstance(attribute, tuple):
-        return tuple(concrete(item, dims) for item in attribute)
-    return attribute
 
 
 def own_result(array: Array) -> Array:

@@ -13,6 +13,7 @@ from graphc.composites import (
     layer_norm,
     piecewise,
     random,
+    requirement,
     softmax,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "layer_norm",
     "piecewise",
     "random",
+    "requirement",
     "softmax",
 ]

@@ -70,7 +70,7 @@ def test_training_needs_more_than_one_value_a_channel(case: Case) -> None:
         return F.batch_norm(x, **case.arguments)
 
     if "error" in case.facts or x.size == 0:
-        with pytest.raises(gc.errors.ShapeError, match="more than 1 value"):
+        with pytest.raises(gc.errors.ShapeError, match=r"more than 1 value per channel, but got"):
             gc.trace(batch_norm, x)
     else:
         compare(gc.evaluate(gc.trace(batch_norm, x), x), case["outputs"]["output"], "output")
@@ -81,7 +81,7 @@ def test_one_value_a_channel_is_found_when_a_named_batch_is_bound(count: int) ->
     layer = nn.BatchNorm1d(3)
     graph = gc.trace(layer, gc.f32["N", 3])
     before = layer.state_dict()
-    with pytest.raises(gc.errors.ShapeError, match="more than 1 value"):
+    with pytest.raises(gc.errors.ShapeError, match=r"more than 1 value per channel, but got"):
         gc.evaluate(graph, np.ones((count, 3), np.float32))
     for name, array in layer.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
@@ -219,3 +219,18 @@ def test_errors_name_both_sides_the_line_and_the_module(layer: nn.Module, spec: 
     assert all(word in text for word in words), text
     assert "test_layers.py" in text, text
     assert "Sequential.0" in text, text
+
+
+def test_a_step_on_one_row_changes_no_state() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    step = gc.training_step(
+        model, loss=F.cross_entropy, optimizer=gc.optim.Adam(), inputs=gc.f32["N", 4], targets=gc.i64["N"]
+    )
+    x, y = np.ones((3, 4), np.float32), np.array([0, 1, 2])
+    step(x, y)
+    before = model.state_dict()
+    for wrong, error in (((x[:1], y[:1]), "more than 1 value"), ((x[:0], y[:0]), "empty batch"), ((x, y + 1), "3")):
+        with pytest.raises((gc.errors.ShapeError, gc.errors.IndexRangeError), match=error):
+            step(*wrong)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])

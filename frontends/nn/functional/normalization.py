@@ -42,13 +42,10 @@ def batch_norm(
         scale = _scale(weight, bias, running_mean)
         return call("batch_norm_inference", x, running_mean, running_var, scale, bias, eps=eps)
     count = extent_product(extent for axis, extent in enumerate(x.shape) if axis != 1)
-    if isinstance(count, int) and count <= 1:
-        fail(
-            ShapeError(
-                f"batch_norm: training needs more than 1 value per channel, but the input is {shape_text(x.shape)}"
-            )
-        )
     normalized, mean, var = find_op("batch_norm")(x, _scale(weight, bias, bias), bias, eps=eps)
+    if not isinstance(count, int) or count < 2:
+        reason = "batch_norm: training needs more than 1 value per channel"
+        var = call("require_extent", var, extent=count, at_least=2, reason=reason)
     _move("running_mean", running_mean, mean, momentum)
     _move("running_var", running_var, var * _bessel(count), momentum)
     result: Tensor = normalized
