@@ -1,5 +1,7 @@
 """Activations agree with torch: outputs and gradients, at kinks, at ±1e4, at infinities and NaN."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,28 @@ ERRORS = [case for case in CASES if "error" in case.facts]
 @pytest.mark.parametrize("case", VALUES, ids=lambda case: case.name)
 def test_agrees_with_torch(case: Case) -> None:
     elementwise_edge = "-edge-" in case.name and case["inputs"]["input"].ndim == 1
-    check(without_undefined(case) if elementwise_edge else case, getattr(F, case.function))
+    with deprecated(case):
+        check(without_undefined(case) if elementwise_edge else case, getattr(F, case.function))
+
+
+def deprecated(case: Case) -> AbstractContextManager[object]:
+    """Expects torch's warning where an axis is left out."""
+    return pytest.warns(DeprecationWarning, match="give dim") if "dim=None" in case.name else nullcontext()
+
+
+SPLITS_THE_BATCH = "glu-(4, 6)-dim=0"  # halves of an extent N; it has to be declared even, as 2*N
+NAMED = [case for case in VALUES if "-edge-" not in case.name and SPLITS_THE_BATCH not in case.name]
+
+
+@pytest.mark.parametrize("case", NAMED, ids=lambda case: case.name)
+def test_one_graph_serves_any_batch(case: Case) -> None:
+    with deprecated(case):
+        check(case, getattr(F, case.function), batch="N")
+
+
+def test_an_extent_that_is_even_splits_into_halves() -> None:
+    graph = gc.trace(lambda x: F.glu(x, 0), gc.f32["2*N", 3])
+    assert str(graph.outputs[0].type) == "f32[N,3]"
 
 
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: case.name)

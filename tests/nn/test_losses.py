@@ -23,6 +23,16 @@ def test_agrees_with_torch(case: Case) -> None:
         check(case, getattr(F, case.function))
 
 
+def has_a_batch(case: Case) -> bool:
+    shapes = [x.shape for name, x in case["inputs"].items() if "weight" not in name]
+    return all(shape and shape[0] == shapes[0][0] for shape in shapes)
+
+
+@pytest.mark.parametrize("case", [case for case in VALUES if has_a_batch(case)], ids=lambda case: case.name)
+def test_one_graph_serves_any_batch(case: Case) -> None:
+    check(case, getattr(F, case.function), batch="N")
+
+
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: case.name)
 def test_refuses_what_torch_refuses(case: Case) -> None:
     kind = gc.errors.IndexRangeError if case.facts["error"].startswith("IndexError") else gc.errors.GraphcError
@@ -83,7 +93,8 @@ def test_legacy_reduction_arguments_mean_what_they_meant() -> None:
     for legacy, reduction in (
         ({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({"size_average": True}, "mean"),
     ):  # fmt: skip
-        given = gc.evaluate(gc.trace(lambda x, y, legacy=legacy: F.mse_loss(x, y, **legacy), x, y), x, y)
+        with pytest.warns(DeprecationWarning, match=f"reduction='{reduction}'"):
+            given = gc.evaluate(gc.trace(lambda x, y, legacy=legacy: F.mse_loss(x, y, **legacy), x, y), x, y)
         expected = gc.trace(lambda x, y, reduction=reduction: F.mse_loss(x, y, reduction=reduction), x, y)
         compare(given, gc.evaluate(expected, x, y), "loss")
 

@@ -46,6 +46,8 @@ def batch_norm(
     if not isinstance(count, int) or count < 2:
         reason = "batch_norm: training needs more than 1 value per channel"
         var = call("require_extent", var, extent=count, at_least=2, reason=reason)
+    for statistic, name in ((mean, "mean"), (var, "var")):
+        statistic.builder.rename(statistic.value, name)
     _move("running_mean", running_mean, mean, momentum)
     _move("running_var", running_var, var * _bessel(count), momentum)
     result: Tensor = normalized

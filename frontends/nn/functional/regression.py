@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from graphc import array as xp
-from graphc.errors import OpAttributeError
+from graphc.errors import OpAttributeError, ShapeError
 from graphc.nn.functional.shape import fail, floating, legacy, reduced, same_shape, shape_text
 from graphc.operands import broadcast_shapes
 from graphc.tensor import Tensor
@@ -23,7 +23,10 @@ from graphc.tensor import Tensor
 def _difference(what: str, input: Any, target: Any) -> Tensor:
     x, y = floating(what, input=input, target=target)
     if x.shape != y.shape:
-        common = shape_text(broadcast_shapes(x.shape, y.shape, what=what))
+        try:
+            common = shape_text(broadcast_shapes(x.shape, y.shape, what=what))
+        except ShapeError as error:
+            fail(error)
         warnings.warn(
             f"{what}: the target has shape {shape_text(y.shape)} and the input {shape_text(x.shape)}; "
             f"they broadcast to {common}, which is seldom meant",

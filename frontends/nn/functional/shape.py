@@ -60,8 +60,9 @@ def legacy(what: str, size_average: bool | None, reduce: bool | None, reduction:
         reduction = "none" if not reduces else "mean" if average else "sum"
         message = f"{what}: size_average and reduce are deprecated; give reduction={reduction!r}"
         warnings.warn(message, DeprecationWarning, stacklevel=3)
-    if reduction not in (*REDUCTIONS, "batchmean") or (reduction == "batchmean" and what != "kl_div"):
-        fail(OpAttributeError(f'{what}: reduction is "none", "mean" or "sum", not {reduction!r}'))
+    known = (*REDUCTIONS, "batchmean") if what == "kl_div" else REDUCTIONS
+    if reduction not in known:
+        fail(OpAttributeError(f"{what}: reduction is one of {', '.join(known)}, not {reduction!r}"))
     return reduction
 
 

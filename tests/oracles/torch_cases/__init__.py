@@ -1,0 +1,1 @@
+"""What each oracle file holds, as torch calls; this package needs torch, its readers do not."""
