@@ -144,7 +144,9 @@ class Builder:
     def rng_state(self) -> Tensor:
         """The state that random ops draw from, u64[2] = (seed, step); its first use makes the run advance the step."""
         if self.rng is None:
-            self.rng = Cell(np.array([0, 0], np.uint64), kind="rng", name="rng")
+            from graphc.random import default_seed
+
+            self.rng = Cell(np.array([default_seed(), 0], np.uint64), kind="rng", name="rng")
         known = id(self.rng) in self._cells
         rng = self.read(self.rng)
         state = self._cells[id(self.rng)].value
@@ -184,13 +186,14 @@ class Builder:
         """Append a node for a call of an op; promotes and broadcasts the operands of elementwise ops."""
         while operands and operands[-1] is None and len(operands) > op.signature.required:
             operands = operands[:-1]
-        op.check_count(len(operands))
         try:
+            op.check_count(len(operands))
+            completed = op.complete(attributes)
             tensors = elementwise_operands(self, op, operands) if op.is_elementwise else [*map(self.tensor, operands)]
             values = tuple(tensor.value for tensor in tensors)
         except GraphcError as error:
-            raise error.located(where=self.where()) from None
-        results = tuple(Tensor(self, value) for value in self.emit(op, values, op.complete(attributes)))
+            raise error.located(line=self._attempt(op, operands, attributes), where=self.where()) from None
+        results = tuple(Tensor(self, value) for value in self.emit(op, values, completed))
         return results[0] if len(results) == 1 else results
 
     def node(self, op: Op, *operands: Any, **attributes: Any) -> Tensor:
@@ -206,10 +209,9 @@ class Builder:
         try:
             types = op.infer(*(operand.type for operand in operands), regions=regions, **attributes)
         except GraphcError as error:
-            from graphc.text.printer import print_call
-
-            line = f"%? = {print_call(op, operands, attributes, types=True)}"
-            raise error.located(line=line, where=self.where()) from None
+            if op.is_composite:
+                error.line = None  # the user wrote the composite, not the ops of its body
+            raise error.located(line=self._attempt(op, operands, attributes), where=self.where()) from None
         results = tuple(Value(self.scope.fresh(op.result_name(i)), type) for i, type in enumerate(types))
         self._unnamed.update(results)
         self.append(Node(op, operands, attributes, results, regions, self._here(results)))
@@ -254,6 +256,23 @@ class Builder:
     def where(self) -> str | None:
         """The user's line, as errors print it."""
         return self._user_provenance(user_site(2)).where if self._provenance is None else self._provenance.where
+
+    def _attempt(self, op: Op, operands: Sequence[Any], attributes: Mapping[str, Any]) -> str:
+        """The line of a call that failed, as errors print it, under the name that its result was to have."""
+        from graphc.text.printer import print_attempt
+
+        site = user_site(2) if self._provenance is None else None
+        names = site.names if site is not None and not self._is_root(site) else ()
+        defaults = op.signature.attributes
+        given = {name: value for name, value in attributes.items() if value is not defaults.get(name)}
+        operands = [self._named(operand) for operand in operands]
+        return f"%{names[0] if len(names) == 1 else op.name} = {print_attempt(op, operands, given)}"
+
+    def _named(self, operand: Any) -> Any:
+        """A tensor or a cell as a value, anything else as it is."""
+        if isinstance(operand, Cell):
+            return Value(self._cell_names.get(id(operand)) or operand.name or operand.kind, operand.type)
+        return operand.value if isinstance(operand, Tensor) else operand
 
     def _here(self, results: tuple[Value, ...]) -> Provenance:
         if self._provenance is not None:

@@ -86,7 +86,7 @@ def _entries(type: TensorType, key: Any) -> list[Any]:
     for entry in map(_plain, given):
         if isinstance(entry, np.ndarray) and entry.dtype == bool:
             _check_mask(type, key, entry, sum(map(_axes_of, entries)))
-            entries.extend(np.nonzero(entry) if entry.ndim else [None, np.zeros(int(entry), np.int64)])
+            entries.extend(np.nonzero(entry))
         else:
             entries.append(entry)
     named = sum(map(_axes_of, entries))
@@ -120,16 +120,14 @@ def _plain(entry: Any) -> Any:
         return as_tensor(entry, "getitem")
     if isinstance(entry, int | np.integer) and not isinstance(entry, bool):
         return int(entry)
-    if isinstance(entry, list | np.ndarray | bool | np.bool_):
+    if isinstance(entry, list | np.ndarray):
         array = np.asarray(entry)
         if array.size == 0 and isinstance(entry, list):
             return array.astype(np.int64)
-        if array.dtype == bool or array.dtype.kind in "iu":
-            return int(array) if array.ndim == 0 and array.dtype != bool else array
+        if array.dtype.kind in "iu" or (array.dtype.kind == "b" and array.ndim):
+            return array if array.ndim else int(array)
     hint = "; join traced integers with gc.stack" if isinstance(entry, list) else ""
-    fail(
-        ArgumentError(f"getitem: {entry!r} is no index: use integers, slices, None, `...`, or arrays of integers{hint}")
-    )
+    fail(ArgumentError(f"getitem: {entry!r} is no index; use integers, slices, None, `...` or integer arrays{hint}"))
 
 
 def _check_mask(type: TensorType, key: Any, mask: Array, first: int) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from graphc.array.operands import Operand, as_axis, as_tensor, call, cast, fail, shape_of
-from graphc.composites.random import top_bits, words
+from graphc.composites.random import top_bits
 from graphc.dim import Dim, Extent
 from graphc.errors import ArgumentError, DTypeError, OpAttributeError, ShapeError
 from graphc.op import current_recorder
@@ -75,6 +75,11 @@ def _source(what: str, given: Operand | None) -> tuple[Tensor, int]:
         return source, 0
     builder: Any = current_recorder(f"random.{what}")
     return builder.rng_state(), builder.stream()
+
+
+def _words(what: str, shape: Shape, given: Operand | None) -> Tensor:
+    rng, stream = _source(what, given)
+    return call("random_words", rng, stream=stream, shape=shape)
 
 
 def bits(shape: Any = (), *, dtype: object = "u32", key: Operand | None = None) -> Tensor:
@@ -154,7 +159,7 @@ def randint(
         if isinstance(low, int) and not info.min <= low <= low + width - 1 <= info.max:
             fail(OpAttributeError(f"random.randint: {low} to {high} is beyond {chosen} ({info.min} to {info.max})"))
     target = shape_of(shape, "random.randint")
-    drawn = words(*_source("randint", key), target)
+    drawn = _words("randint", target, key)
     number = cast(drawn if width == 1 << 64 else call("rem", drawn, width), u64 if chosen is u64 else i64)
     return cast(number if low == 0 else call("add", number, low), chosen)
 
@@ -174,7 +179,7 @@ def permutation(x: Any, *, axis: int = 0, key: Operand | None = None) -> Tensor:
 
 
 def _order(count: Extent, key: Operand | None) -> Tensor:
-    return call("argsort", words(*_source("permutation", key), (count,)), axis=0)
+    return call("argsort", _words("permutation", (count,), key), axis=0)
 
 
 def _float(dtype: object, what: str) -> DType:

@@ -110,7 +110,7 @@ def sign(x: Operand) -> Tensor:
 
 def signbit(x: Operand) -> Tensor:
     """Whether the sign bit is set: true of -0.0 and of negative numbers."""
-    return call("less", call("copysign", 1.0, x), 0)
+    return call("signbit", x)
 
 
 def square(x: Operand) -> Tensor:
@@ -130,7 +130,7 @@ def rsqrt(x: Operand) -> Tensor:
 
 def reciprocal(x: Operand) -> Tensor:
     """1 / x."""
-    return call("div", 1, x)
+    return call("reciprocal", x)
 
 
 def floor(x: Operand) -> Tensor:

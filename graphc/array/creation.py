@@ -61,6 +61,8 @@ def _fitting(value: bool | int | float | Dim, dtype: DType) -> bool | int | floa
     if value != value or math.isinf(value) or int(value) != value:
         fail(DTypeError(f"full: {value} is no {dtype}"))
     if dtype is bool_:
+        if value not in (0, 1):
+            fail(DTypeError(f"full: {value} is no bool"))
         return bool(value)
     info = np.iinfo(dtype.numpy)
     if not info.min <= value <= info.max:
@@ -140,7 +142,8 @@ def _count(start: Number, stop: Number, step: Number) -> Extent:
     if any(isinstance(n, float) for n in (start, stop, step)):
         if any(isinstance(n, Dim) for n in (start, stop, step)):
             fail(ArgumentError(f"arange: floats and extents do not mix, as in ({start}, {stop}, {step})"))
-        return max(0, int(math.ceil((stop - start) / step)))
+        exact: float = (stop - start) / step
+        return max(0, math.ceil(exact))
     return max_extent(-((start - stop) // step), 0)
 
 

@@ -60,6 +60,8 @@ def dtype_of(x: Any) -> DType:
         return x
     if isinstance(x, TensorType):
         return x.dtype
+    if isinstance(x, type):
+        return as_dtype(x)
     return as_dtype(getattr(x, "dtype", x))
 
 
@@ -76,15 +78,19 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
     scalars = [x for x in arrays_and_dtypes if is_scalar(x)]
     strong = [dtype_of(x) for x in arrays_and_dtypes if not is_scalar(x)]
     try:
-        result = promote(*strong) if strong else promote(*(default_dtype(x) for x in scalars))
+        result = promote(*strong) if strong else max(map(default_dtype, scalars), key=_rank)
     except DTypeError as error:
         fail(DTypeError(f"result_type: {error.rule}"))
     for scalar in scalars if strong else ():
-        ranks = {"bool": 0, "unsigned": 1, "signed": 1, "float": 2}
-        wanted, offered = ranks[default_dtype(scalar).kind], ranks[result.kind]
+        wanted, offered = _rank(default_dtype(scalar)), _rank(result)
         if wanted > offered or (wanted == 0) != (offered == 0):
             fail(DTypeError(f"result_type: a Python {type(scalar).__name__} ({scalar}) does not combine with {result}"))
     return result
+
+
+def _rank(dtype: DType) -> int:
+    """Booleans, integers and floats in this order: a scalar takes a dtype of its own rank or, numbers, above."""
+    return 0 if dtype.kind == "bool" else 2 if dtype.is_float else 1
 
 
 def can_cast(from_: Any, to: object) -> bool:

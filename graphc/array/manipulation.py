@@ -120,11 +120,7 @@ def moveaxis(x: Operand, source: Axis, destination: Axis) -> Tensor:
     moved = as_axes(source, tensor.ndim, "moveaxis", name="source")
     places = as_axes(destination, tensor.ndim, "moveaxis", name="destination")
     if len(moved) != len(places):
-        fail(
-            OpAttributeError(
-                f"moveaxis: source {source} names {len(moved)} axes, destination {destination} {len(places)}"
-            )
-        )
+        fail(OpAttributeError(f"moveaxis: {len(moved)} axes in source {source}, but {len(places)} in {destination}"))
     order = [a for a in range(tensor.ndim) if a not in moved]
     for place, axis in sorted(zip(places, moved, strict=True)):
         order.insert(place, axis)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,20 +46,24 @@ def pad(x: Operand, pad_width: Any, mode: str = "constant", *, constant_values: 
 
 
 def _widths(x: Tensor, pad_width: Any) -> list[Width]:
-    """(before, after) of each axis."""
-    if not isinstance(pad_width, Sequence | np.ndarray):
-        given: Any = [(pad_width, pad_width)] * x.ndim
-    else:
-        rows = [tuple(row) if isinstance(row, Sequence | np.ndarray) else (row,) for row in pad_width]
-        if rows and all(len(row) == 1 for row in rows) and len(rows) in (1, 2):  # (before, after) of every axis
-            rows = [(rows[0][0], rows[-1][0])]
-        given = rows * x.ndim if len(rows) == 1 else rows
-    if len(given) != x.ndim or any(len(row) != 2 for row in given):
+    """(before, after) of each axis: pad_width broadcast to one such pair an axis."""
+    given = np.asarray(pad_width, dtype=object)
+    try:
+        pairs = np.broadcast_to(given, (x.ndim, 2)).tolist()
+    except ValueError:
         fail(OpAttributeError(f"pad: pad_width {pad_width!r} is no (before, after) for each axis of {x.type}"))
-    widths = [tuple(w if isinstance(w, Dim) else int(w) for w in row) for row in given]
+    widths = [(_width(before), _width(after)) for before, after in pairs]
     if any(not isinstance(w, Dim) and w < 0 for width in widths for w in width):
         fail(OpAttributeError(f"pad: widths are at least 0, but pad_width is {pad_width!r}; cut with a slice"))
-    return [(before, after) for before, after in widths]
+    return widths
+
+
+def _width(given: Any) -> Extent:
+    if isinstance(given, Dim):
+        return given
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        fail(OpAttributeError(f"pad: a width is an integer or an extent, not {given!r}"))
+    return int(given)
 
 
 def _padding(value: float, x: Tensor) -> float:

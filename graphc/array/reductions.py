@@ -92,7 +92,8 @@ def _truth(x: Tensor) -> Tensor:
     return x if x.dtype is bool_ else call("not_equal", x, 0)
 
 
-def _floating(x: Operand, what: str) -> Tensor:
+def floating(x: Operand, what: str) -> Tensor:
+    """A tensor of floating-point numbers; DTypeError otherwise."""
     tensor = as_tensor(x, what)
     if not tensor.dtype.is_float:
         fail(DTypeError(f"{what}: takes floating-point numbers, but x is {tensor.type}; convert with gc.astype"))
@@ -110,7 +111,7 @@ def mean(x: Operand, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
 
     16-bit floats are averaged in f32 and rounded once.
     """
-    tensor = _floating(x, "mean")
+    tensor = floating(x, "mean")
     axes = reduced_axes(axis, tensor.ndim, "mean")
     total = call("sum", accumulator(tensor), axis=axes, keepdims=bool(keepdims))
     return cast(call("div", total, _count(tensor, axes)), tensor.dtype)
@@ -123,13 +124,13 @@ def var(x: Operand, axis: Axis = None, *, correction: float = 0.0, keepdims: boo
 
     NaN or infinite where n ≤ correction, NaN over no elements.
     """
-    tensor = _floating(x, "var")
+    tensor = floating(x, "var")
     return cast(_variance(accumulator(tensor), axis, correction, keepdims, "var"), tensor.dtype)
 
 
 def std(x: Operand, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The standard deviation, the root of `var`."""
-    tensor = _floating(x, "std")
+    tensor = floating(x, "std")
     return cast(call("sqrt", _variance(accumulator(tensor), axis, correction, keepdims, "std")), tensor.dtype)
 
 
@@ -137,8 +138,7 @@ def _variance(x: Tensor, axis: Axis, correction: float, keepdims: bool, what: st
     axes = reduced_axes(axis, x.ndim, what)
     count = _count(x, axes)
     center = call("div", call("sum", x, axis=axes, keepdims=True), count)
-    distance = call("sub", x, center)
-    total = call("sum", call("mul", distance, distance), axis=axes, keepdims=bool(keepdims))
+    total = call("sum", call("square", call("sub", x, center)), axis=axes, keepdims=bool(keepdims))
     return call("div", total, _degrees_of_freedom(count, correction, x))
 
 
@@ -157,7 +157,7 @@ def logsumexp(x: Operand, axis: Axis = None, *, keepdims: bool = False) -> Tenso
 
     logsumexp(x, axis=-1)   x: f32[N,10]   ->   f32[N]
     """
-    tensor = _floating(x, "logsumexp")
+    tensor = floating(x, "logsumexp")
     return _reduce("logsumexp", tensor, axis, keepdims)
 
 

@@ -102,4 +102,11 @@ def searchsorted(
     return call("sum", cast(below, i64), axis=(values.ndim,), keepdims=False)
 
 
-__all__ = ["argmax", "argmin", "argsort", "searchsorted", "sort", "topk"]
+def isin(x1: Operand, x2: Operand, *, invert: bool = False) -> Tensor:
+    """Whether each element of x1 equals one of x2, or none with `invert`: size(x1) · size(x2) comparisons."""
+    values, tests = as_tensor(x1, "isin"), flatten(as_tensor(x2, "isin"))
+    found = call("any", call("equal", expand_dims(values, -1), tests), axis=(values.ndim,), keepdims=False)
+    return call("logical_not", found) if invert else found
+
+
+__all__ = ["argmax", "argmin", "argsort", "isin", "searchsorted", "sort", "topk"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from math import prod
 from typing import Any
 
 from graphc.array.contract import Label, Labelled, contract, same_dtype
@@ -164,7 +165,7 @@ def _without_repeats(x: Tensor, labels: Labels) -> Labelled:
 
 def _contract_all(parts: list[Labelled], wanted: Labels) -> Labelled:
     while len(parts) > 1:
-        i, j = min(combinations(range(len(parts)), 2), key=lambda pair: _growth(parts, pair, wanted))
+        i, j = min(combinations(range(len(parts)), 2), key=lambda pair: _cost(parts, pair, wanted))
         others = [part for k, part in enumerate(parts) if k not in (i, j)]
         kept = [label for label in _kept(parts[i], parts[j]) if label in wanted or _is_in(label, others)]
         order = wanted if not others else kept
@@ -185,23 +186,13 @@ def _is_in(label: Label, parts: Sequence[Labelled]) -> bool:
     return any(label in part.labels for part in parts)
 
 
-def _growth(parts: list[Labelled], pair: tuple[int, int], wanted: Labels) -> int:
-    """The elements that a contraction adds: its result's less its operands'."""
+def _cost(parts: list[Labelled], pair: tuple[int, int], wanted: Labels) -> tuple[int, int]:
+    """The elements that a contraction adds, its result's less its operands'; then its multiplications."""
     others = [part for k, part in enumerate(parts) if k not in pair]
-    lhs, rhs = (parts[k] for k in pair)
-    extents = {**lhs.extents, **rhs.extents}
-    result = 1
-    for label in _kept(lhs, rhs):
-        if label in wanted or _is_in(label, others):
-            result *= _size(extents[label])
-    return result - _elements(lhs) - _elements(rhs)
-
-
-def _elements(part: Labelled) -> int:
-    elements = 1
-    for extent in part.tensor.shape:
-        elements *= _size(extent)
-    return elements
+    lhs, rhs = ({label: _size(extent) for label, extent in parts[k].extents.items()} for k in pair)
+    both = {label: max(lhs.get(label, 1), rhs.get(label, 1)) for label in (*lhs, *rhs)}
+    result = prod(size for label, size in both.items() if label in wanted or _is_in(label, others))
+    return result - prod(lhs.values()) - prod(rhs.values()), prod(both.values())
 
 
 def _size(extent: Extent) -> int:
