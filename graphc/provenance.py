@@ -3,7 +3,7 @@
     >>> Provenance(Location("model.py", 14), module="Classifier.fc1")
     Provenance(location=Location(file='model.py', line=14), module='Classifier.fc1', origin=None, rule=None)
 
-The user's line is the innermost frame outside graphc. Where a statement there assigns to one name
+The user's line is the innermost frame outside graphc and NumPy. Where a statement there assigns to one name
 (`h = F.linear(x, w)`), the value is called by that name.
 """
 
@@ -15,9 +15,10 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FrameType
+from types import FrameType, TracebackType
 
-_MODULE_PREFIX = "graphc."
+_COMMANDS = "graphc.cli"
+_DECLARING = ("graphc.models", "graphc.train.digits")  # modules of graphc that declare networks, as users do
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,42 @@ class Site:
 
 def user_site(skip: int = 1) -> Site | None:
     """The innermost frame outside graphc, or None when the call came from graphc alone (its command line, a pass)."""
-    frame: FrameType | None = sys._getframe(skip)
+    frame = user_frame(sys._getframe(skip))
+    if frame is None:
+        return None
+    is_inner = frame.f_code.co_name.startswith("<") and frame.f_code.co_name != "<module>"
+    return Site(Location(frame.f_code.co_filename, frame.f_lineno), id(frame), not is_inner)
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """This frame, or the first one around it that declares a network; None when the command line comes before."""
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        if not (name.startswith(_MODULE_PREFIX) or name == "graphc" or name == "contextlib"):
-            code = frame.f_code
-            is_inner = code.co_name.startswith("<") and code.co_name != "<module>"
-            return Site(Location(code.co_filename, frame.f_lineno), id(frame), not is_inner)
+        if _is_in(name, _COMMANDS):
+            return None
+        if _declares(name):
+            return frame
         frame = frame.f_back
     return None
+
+
+def user_line(traceback: TracebackType | None) -> str | None:
+    """The innermost line of a traceback outside graphc and NumPy, as errors print it; None where there is none."""
+    found = None
+    while traceback is not None:
+        if _declares(traceback.tb_frame.f_globals.get("__name__", "")):
+            found = Location(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return None if found is None else str(found)
+
+
+def _declares(module: str) -> bool:
+    """Whether a module is one that declares networks: a user's, or one of graphc's models."""
+    return _is_in(module, *_DECLARING) or not _is_in(module, "graphc", "numpy", "contextlib")
+
+
+def _is_in(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def assigned_names(location: Location) -> tuple[tuple[str, ...], int]:

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from graphc.provenance import Location
+from graphc.provenance import Location, user_frame
 
 if TYPE_CHECKING:
     from graphc.builder import Builder
@@ -61,12 +60,11 @@ def _call_of_model(model: Module, builder: Builder) -> Call:
 
 def construction_site(module: Module) -> Location | None:
     """The line that makes a module: the innermost one outside graphc and outside the module's own `__init__`."""
-    frame: FrameType | None = sys._getframe(2)
+    frame = user_frame(sys._getframe(2))
     while frame is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
         code = frame.f_code
         own = code.co_name == "__init__" and code.co_varnames and frame.f_locals.get(code.co_varnames[0]) is module
-        if package != "graphc" and not own:
+        if not own:
             return Location(code.co_filename, frame.f_lineno)
-        frame = frame.f_back
+        frame = user_frame(frame.f_back)
     return None
