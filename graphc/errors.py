@@ -96,3 +96,12 @@ class BackendError(GraphcError, ValueError):
 
 class NumericsError(GraphcError, ArithmeticError):
     """A value became NaN or infinite; names the op, the element and the user's line."""
+
+
+class MissingPackageError(GraphcError, ImportError):
+    """A package that an optional part of graphc needs; says how to install it."""
+
+    @classmethod
+    def of(cls, package: str, what: str, extra: str) -> Self:
+        """The error of what needs a package that one of graphc's extras installs."""
+        return cls(f'{what} need {package}: pip install "graphc[{extra}]"')

@@ -6,6 +6,7 @@
 
 from graphc.data.collate import collate
 from graphc.data.dataset import ArrayDataset, Dataset, Subset, TensorDataset, random_split
+from graphc.data.digits import digits
 from graphc.data.loader import DataLoader
 
-__all__ = ["ArrayDataset", "DataLoader", "Dataset", "Subset", "TensorDataset", "collate", "random_split"]
+__all__ = ["ArrayDataset", "DataLoader", "Dataset", "Subset", "TensorDataset", "collate", "digits", "random_split"]
