@@ -22,6 +22,7 @@ from graphc.errors import ArgumentError, NumericsError, ShapeError
 from graphc.interpret import run
 from graphc.ir import Graph, Node
 from graphc.state import commit_updates
+from graphc.types import type_of
 
 if TYPE_CHECKING:
     from graphc.passes.pipeline import Stages
@@ -60,8 +61,8 @@ class Executable:
 
     def _admit(self, arrays: Sequence[Any]) -> None:
         """Ask the graph as it was traced whether it takes these extents; once for each."""
-        shapes = tuple(np.shape(array) for array in arrays)
-        if shapes not in self._admitted:
+        shapes = tuple(array.shape for array in arrays if isinstance(array, np.ndarray))
+        if len(shapes) < len(arrays) or shapes not in self._admitted:
             traced = self.stages[next(iter(self.stages))].graph
             admit(traced, bind_arguments(traced, arrays)[1])
             self._admitted.add(shapes)
@@ -72,10 +73,9 @@ class Executable:
             raise ArgumentError(f"@{self.graph.name} gives {len(outputs)} outputs, but out has {len(targets)}")
         for value, target, array in zip(self.graph.outputs, targets, outputs, strict=True):
             if not isinstance(target, np.ndarray) or target.shape != array.shape or target.dtype != array.dtype:
-                what = f"{target.dtype}{target.shape}" if isinstance(target, np.ndarray) else type(target).__name__
-                raise ShapeError(
-                    f"@{self.graph.name}: out for {value.type} must be {array.dtype}{array.shape}, not {what}"
-                )
+                given = type(target).__name__
+                what = f"{target.dtype}{list(target.shape)}" if isinstance(target, np.ndarray) else f"a {given}"
+                raise ShapeError(f"@{self.graph.name}: an output is {type_of(array)}, but its out is {what}")
             if not target.flags.writeable:
                 raise ArgumentError(f"@{self.graph.name}: out for {value.type} is read-only")
         return targets

@@ -32,7 +32,7 @@ def admit(graph: Graph, dims: Mapping[str, int]) -> None:
             try:
                 node.op.infer(*types, **attributes)
             except GraphcError as error:
-                raise error.located(line=str(node), where=node.provenance.where) from None
+                raise error.located(line=node.line, where=node.provenance.where) from None
 
 
 def _mentions_dims(node: Node) -> bool:

@@ -16,7 +16,7 @@ from graphc.dim import Dim, UnsolvedExtent, bind_extent, evaluate_extent
 from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.ir import Graph, Value
 from graphc.tensor import Tensor
-from graphc.types import TensorType, as_dtype
+from graphc.types import DType, TensorType, as_dtype
 
 Array = np.ndarray[Any, Any]
 
@@ -40,30 +40,40 @@ def as_argument(graph: str, value: Value, argument: Any) -> Array:
     if isinstance(argument, Tensor) or argument is None or isinstance(argument, str | bytes | dict | TensorType):
         raise ArgumentError(f"@{graph}: %{value.name} takes an array, not {type(argument).__name__}")
     is_python = not hasattr(argument, "dtype") and not hasattr(argument, "__array__")
+    what = f"@{graph}: %{value.name} is {value.type}, but the {type(argument).__name__ if is_python else 'array'} given"
     try:
         array = np.asarray(argument)
+    except ValueError:
+        raise ArgumentError(f"{what} makes no array: its rows differ in length") from None
+    try:
         dtype = as_dtype(array.dtype)
-    except (ValueError, DTypeError) as error:
-        raise DTypeError(
-            f"@{graph}: %{value.name} is {value.type}, but the argument is no array of numbers: {error}"
-        ) from None
+    except DTypeError:
+        raise DTypeError(f"{what} is of NumPy dtype {array.dtype}, which graphc does not have") from None
     expected = value.type.dtype
     if dtype is not expected:
-        cast = array.astype(expected.numpy) if is_python else None
-        if cast is None or not _same_numbers(cast, array):
-            raise DTypeError(
-                f"@{graph}: %{value.name} is {value.type}, but the array is {dtype}; convert it with "
-                f"array.astype(np.{expected.numpy.name})"
-            )
-        array = cast
+        if not is_python:
+            library = "ml_dtypes" if expected.name == "bf16" else "np"
+            hint = f"convert it with array.astype({library}.{expected.numpy.name})"
+            raise DTypeError(f"{what} is {dtype}; {hint}")
+        converted = _converted(array, expected)
+        if converted is None:
+            raise DTypeError(f"{what} holds {dtype} values that {expected} does not")
+        array = converted
     return np.ascontiguousarray(array, expected.numpy).reshape(array.shape)
 
 
-def _same_numbers(cast: Array, array: Array) -> bool:
-    """Whether a Python scalar or list keeps its meaning in another dtype: 1 as 1.0 yes, 0.5 as an integer no."""
-    if cast.dtype.kind in "fV" and array.dtype.kind in "iuf":
-        return True
-    return bool(cast.dtype.kind in "iu" and array.dtype.kind in "iu" and np.array_equal(cast, array))
+def _converted(array: Array, dtype: DType) -> Array | None:
+    """A Python scalar or list in another dtype: 1 becomes 1.0, but 0.5 no integer; None where a value would change."""
+    if not array.size:
+        return array.astype(dtype.numpy)
+    if dtype.is_float and array.dtype.kind in "iuf":
+        with np.errstate(over="ignore"):
+            cast = array.astype(dtype.numpy)
+        return cast if np.array_equal(np.isfinite(cast), np.isfinite(array)) else None
+    if dtype.is_integer and array.dtype.kind in "iu":
+        cast = array.astype(dtype.numpy)
+        return cast if np.array_equal(cast, array) else None
+    return None
 
 
 def bind_dims(graph: Graph, arrays: Sequence[Array]) -> dict[str, int]:

@@ -77,7 +77,11 @@ def run_node(node: Node, operands: Sequence[Array], dims: Mapping[str, int]) -> 
     """The results of one node."""
     if node.op.is_composite:
         body = node.op.body(tuple(value.type for value in node.operands), node.attributes)
-        return tuple(run_nodes(body, operands, dims))
+        try:
+            return tuple(run_nodes(body, operands, dims))
+        except GraphcError as error:
+            error.line = node.line  # the user wrote the composite, not the ops of its body
+            raise error.located(where=node.provenance.where) from None
     attributes = {name: bound(value, dims) for name, value in node.attributes.items()}
     if node.regions:
         attributes["regions"] = [_region(region, dims) for region in node.regions]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphc.dim import Dim, broadcast_extent
-from graphc.errors import ArgumentError, DTypeError, ShapeError
+from graphc.errors import ArgumentError, DTypeError, ShapeError, TraceError
 from graphc.ir import Literal
 from graphc.op import Op
 from graphc.quotient import Quotient
@@ -68,9 +68,14 @@ def as_constant(operand: Any, where: Callable[[], str | None]) -> Literal | np.n
         raise ArgumentError(
             f"{operand!r} ({type(operand).__name__}) is not a tensor, an array or a number", where=where()
         )
-    array = np.asarray(operand)
-    if array.dtype == object:
-        raise ArgumentError("a list of tensors is not a tensor; join them with gc.stack or gc.concat", where=where())
+    try:
+        array = np.asarray(operand)
+    except TraceError:
+        raise ArgumentError(
+            "a list of tensors is not a tensor; join them with gc.stack or gc.concat", where=where()
+        ) from None
+    except ValueError as error:
+        raise ArgumentError(f"this {type(operand).__name__} makes no array: {error}", where=where()) from None
     if array.ndim == 0:
         return Literal(array.item(), as_dtype(array.dtype))
     return own(array)

@@ -170,6 +170,10 @@ def read_state(graph: Graph, given: Mapping[str, Any] | None = None) -> list[np.
             array = state.cell.array
         else:
             raise StateError(f"graph @{graph.name} reads {state.kind} %{name}: {type}, and no value is given for it")
+        if type_of(array) != type and given is not None and name in given:
+            raise StateError(
+                f"graph @{graph.name} reads {state.kind} %{name}: {type}, but the value given is {type_of(array)}"
+            )
         if type_of(array) != type:
             raise StateError(
                 f"graph @{graph.name} was traced with {state.kind} %{name}: {type}, but it is {type_of(array)} now; "

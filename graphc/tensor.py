@@ -43,7 +43,6 @@ def _is_operand(other: object) -> bool:
 class Operators:
     """The operators of tensors, shared by traced tensors and by the model's cells (parameters, buffers)."""
 
-    __array_ufunc__ = None  # array + tensor reaches __radd__ instead of NumPy's loop over objects
     __slots__ = ()
 
     __add__, __radd__ = _binary("add")
@@ -61,6 +60,16 @@ class Operators:
     __ge__, _ = _binary("greater_equal")
     __neg__ = _unary("neg")
     __abs__ = _unary("abs")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """What `array + tensor` and `np.exp(tensor)` reach: an operator of the tensor, or TraceError."""
+        name = _OPERATOR_OF.get(ufunc.__name__)
+        if method != "__call__" or options or name is None:
+            _refuse_numpy(ufunc, self)
+        left, right = inputs
+        if isinstance(left, Operators):
+            return getattr(left, f"__{name}__")(right)
+        return getattr(right, f"__{_REFLECTED.get(name, 'r' + name)}__")(left)
 
     def __pos__(self) -> Any:
         return find_op("identity")(self)
@@ -114,6 +123,30 @@ class Operators:
         from graphc.array import matrix_transpose
 
         return matrix_transpose(self)
+
+
+# NumPy's functions behind the operators of its arrays, and the names of ours
+_OPERATOR_OF = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv",
+    "remainder": "mod", "power": "pow", "left_shift": "lshift", "right_shift": "rshift", "matmul": "matmul",
+    "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor", "less": "lt", "less_equal": "le",
+    "greater": "gt", "greater_equal": "ge", "equal": "eq", "not_equal": "ne",
+}  # fmt: skip
+_REFLECTED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+
+
+def _refuse_numpy(function: Any, tensor: Any) -> NoReturn:
+    """TraceError for a function of NumPy on a traced tensor; names graphc's where there is one of that name."""
+    import graphc
+
+    name = function.__name__
+    module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np", 1)
+    instead = f"use gc.{name}" if name in graphc.array.__all__ else "build it from graphc's functions"
+    builder = getattr(tensor, "builder", None)
+    raise TraceError(
+        f"{module}.{name} takes arrays, and {tensor!r} is being traced and has no values; {instead}",
+        where=builder.where() if builder else None,
+    )
 
 
 def _logical(operand: Any, name: str) -> str:
@@ -211,6 +244,11 @@ class Tensor(Operators):
     def __index__(self) -> int:
         self._no_value("index with", "index a tensor with it through gc.take")
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function.__name__ in ("shape", "ndim", "size") and args == (self,):
+            return getattr(self, function.__name__)
+        _refuse_numpy(function, self)
+
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         self._no_value("give NumPy", "use graphc's function of the same name instead of NumPy's")
 
@@ -223,6 +261,8 @@ class Tensor(Operators):
         return extent
 
     def __iter__(self) -> Any:
+        if self.ndim and not isinstance(self.shape[0], int):
+            self._no_value(f"iterate over (it has {self.shape[0]} rows)", "compute with the whole tensor")
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:

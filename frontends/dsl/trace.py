@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from graphc.builder import Builder
-from graphc.errors import ArgumentError, TraceError
+from graphc.errors import ArgumentError, GraphcError, TraceError
 from graphc.ir import Graph
 from graphc.op import recording
+from graphc.provenance import user_line
 from graphc.state import Cell
 from graphc.types import TensorType, as_dtype, type_of
 
@@ -40,9 +41,14 @@ def trace(fn: Callable[..., Any], *specs: Any, name: str | None = None, rng: Cel
     module_names = cell_names_of(fn)
     builder = Builder(name or graph_name(fn), cell_names=module_names)
     builder.rng = rng
-    with recording(builder):
-        arguments = [_declare(builder, n, spec) for n, spec in zip(input_names(fn, len(specs)), specs, strict=True)]
-        return builder.finish(flatten_outputs(fn(*arguments)))
+    try:
+        with recording(builder):
+            names = input_names(fn, len(specs))
+            arguments = [_declare(builder, n, spec) for n, spec in zip(names, specs, strict=True)]
+            return builder.finish(flatten_outputs(fn(*arguments)))
+    except GraphcError as error:
+        error.located(where=user_line(error.__traceback__))
+        raise
 
 
 def graph_name(fn: Callable[..., Any]) -> str:
@@ -73,7 +79,9 @@ def input_names(fn: Callable[..., Any], count: int) -> Sequence[str]:
     required = sum(p.default is p.empty for p in positional)
     if count < required or (count > len(positional) and rest is None):
         takes = ", ".join(p.name for p in positional)
-        raise ArgumentError(f"{graph_name(fn)} takes ({takes}), but {count} specs are given")
+        raise ArgumentError(
+            f"{graph_name(fn)} takes ({takes}), but {count} {'spec is' if count == 1 else 'specs are'} given"
+        )
     names = [p.name for p in positional[:count]]
     return names + [f"{rest}_{i}" for i in range(count - len(names))]
 

@@ -135,7 +135,8 @@ def read_extent(reader: Reader) -> Extent:
     try:
         return parse_extent(reader.text[start.start : last.end])
     except ExtentSyntaxError as error:
-        reader.fail(f"in an extent: {error.reason}", start.start + error.column - 1)
+        reason = error.reason.replace("found the end", "found its end")
+        reader.fail(f"in an extent: {reason}", start.start + error.column - 1)
 
 
 def read_type(reader: Reader) -> TensorType:

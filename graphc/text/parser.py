@@ -48,7 +48,7 @@ def parse(text: str, *, file: str | None = None) -> Graph:
     reader.expect("word", "graph")
     graph = _GraphReader(reader).read()
     if not reader.at("end"):
-        reader.fail_expecting("the end of the text")
+        reader.fail_expecting("the end of the text", starts_line=True)
     return graph
 
 
@@ -115,7 +115,8 @@ class _GraphReader:
             self.read_update()
         else:
             hint = close_matches(token.text, (*STATE_KINDS, "update", "return")) if token.kind == "word" else ""
-            reader.fail_expecting("a node such as '%y: f32[N] = …'", "state", "'update'", "'return'", hint=hint)
+            wanted = ("a node such as '%y: f32[N] = …'", "state", "'update'", "'return'")
+            reader.fail_expecting(*wanted, hint=hint, starts_line=True)
 
     # -- values -----------------------------------------------------------------------------------------------------
 
@@ -202,7 +203,8 @@ class _GraphReader:
         except GraphcError as error:
             reader.fail(error.rule, name)
         if len(inferred) != len(results):
-            reader.fail(f"{op.name} gives {len(inferred)} results, but {len(results)} are named", places[0])
+            count = f"{len(inferred)} {'result' if len(inferred) == 1 else 'results'}"
+            reader.fail(f"{op.name} gives {count}, but {len(results)} are named", places[0])
         for value, type, token in zip(results, inferred, places, strict=True):
             if value.type != type:
                 reader.fail(types_disagree(node, inferred), token)

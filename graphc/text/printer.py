@@ -125,6 +125,27 @@ def print_call(
     return f"{op.name}({', '.join(parts)})"
 
 
+def print_attempt(op: Op, operands: Sequence[Any], attributes: Mapping[str, Any]) -> str:
+    """A call that failed, with what it was given: tensors and arrays by type, scalars as they are."""
+    parts = [_print_given(operand) for operand in operands]
+    for name, value in attributes.items():
+        try:
+            parts.append(f"{name}={'…' if isinstance(value, np.ndarray) else print_attribute(value)}")
+        except TypeError:
+            parts.append(f"{name}={value!r}")
+    return f"{op.name}({', '.join(parts)})"
+
+
+def _print_given(operand: Any) -> str:
+    if isinstance(operand, Value):
+        return print_operand(operand, None) if isinstance(operand, Literal) else print_definition(operand)
+    if isinstance(operand, np.ndarray | np.generic):
+        return f"{operand.dtype}{list(operand.shape)}"
+    if operand is None or isinstance(operand, bool | int | float | Dim):
+        return str(operand)
+    return type(operand).__name__
+
+
 def print_operand(value: Value, default: DType | None) -> str:
     """`%x`, or a literal; its dtype is left out where it is `default`."""
     if not isinstance(value, Literal):

@@ -65,12 +65,15 @@ class Reader:
 
     # -- failing ----------------------------------------------------------------------------------------------------
 
-    def fail_expecting(self, *wanted: str, hint: str = "") -> NoReturn:
-        """ParseError at the next token: what was wanted, and what is there."""
+    def fail_expecting(self, *wanted: str, hint: str = "", starts_line: bool = False) -> NoReturn:
+        """ParseError at the next token: what was wanted, and what is there.
+
+        Where the next token is on another line, the error is at the end of this one, unless a line was to start.
+        """
         token = self.token
         expected = " or ".join([", ".join(wanted[:-1]), wanted[-1]] if len(wanted) > 1 else wanted)
         before = self.tokens[self.index - 1] if self.index else None
-        if before is not None and token.line > before.line and token.kind != "end":
+        if before is not None and token.line > before.line and not starts_line and token.kind != "end":
             self.fail(f"expected {expected}, found the end of the line{hint}", before.end)
         if token.kind == "end":
             self.fail(f"expected {expected}, found the end of the text{hint}", before.end if before else 0)
@@ -111,8 +114,10 @@ def _quoted(text: str) -> str:
     return f"'{shown}'" if "'" not in shown else f'"{shown}"' if '"' not in shown else shown
 
 
-def _pointed(line: str, column: int) -> str:
-    """A line, cropped around a column, and below it a caret; one cell a character, two for wide ones."""
+def _pointed(line: str, column: int) -> str | None:
+    """A line, cropped around a column, over a caret, which counts wide characters twice; None for an empty line."""
+    if not line.strip():
+        return None
     start = max(0, min(column - _WIDTH // 2, len(line) - _WIDTH))
     crop = line[start : start + _WIDTH]
     shown = ("…" if start else "") + crop + ("…" if start + _WIDTH < len(line) else "")

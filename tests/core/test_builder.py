@@ -65,7 +65,7 @@ def test_broadcasting_and_promotion_are_explicit_nodes():
         (lambda x, i: gc.exp(i), DTypeError, r"exp: takes floating-point numbers, but x is i64\[2,3\]"),
         (lambda x, i: x if x > 0 else i, TraceError, "has no value to branch on"),
         (lambda x, i: float(x), TraceError, "has no value to convert to float"),
-        (lambda x, i: np.exp(x), TypeError, "__array_ufunc__"),
+        (lambda x, i: np.exp(x), TraceError, "np.exp takes arrays.*use gc.exp"),
         (lambda x, i: np.asarray(x), TraceError, "has no value to give NumPy"),
         (lambda x, i: None, TraceError, "returned None"),
         (lambda x, i: "text", ArgumentError, "is not a tensor"),
@@ -102,7 +102,7 @@ def test_specs():
     assert gc.trace(lambda: gc.ones((2,))).outputs[0].type == gc.f32[2]
     assert gc.trace(lambda x: x, np.zeros((0, 3), np.int8)).inputs[0].type == gc.i8[0, 3]
     assert gc.trace(lambda x: 3.0, gc.f32()).outputs[0].type == gc.f32()
-    with pytest.raises(ArgumentError, match=r"takes \(x, y\), but 1 specs are given"):
+    with pytest.raises(ArgumentError, match=r"takes \(x, y\), but 1 spec is given"):
         gc.trace(lambda x, y: x, gc.f32[2])
     with pytest.raises(ArgumentError, match="neither a tensor type nor an array"):
         gc.trace(lambda x: x, gc.f32)

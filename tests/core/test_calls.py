@@ -30,11 +30,11 @@ def test_any_layout_and_byte_order_reads_right():
         ((np.ones((2, 4), "f4"), np.ones(2, "f4")), ShapeError, r"axis 1 has 4, not 3"),
         ((np.ones((2, 3), "f4"), np.ones(5, "f4")), ShapeError, r"axis 0 has 5, and N is 2 from %x"),
         ((np.ones(3, "f4"), np.ones(2, "f4")), ShapeError, "of rank 2"),
-        ((np.ones((2, 3)), np.ones(2, "f4")), DTypeError, r"%x is f32\[N,3\], but the array is f64"),
+        ((np.ones((2, 3)), np.ones(2, "f4")), DTypeError, r"%x is f32\[N,3\], but the array given is f64"),
         ((np.ones((2, 3), "c8"), np.ones(2, "f4")), DTypeError, "complex64"),
         ((None, np.ones(2, "f4")), ArgumentError, "takes an array, not NoneType"),
         (("text", np.ones(2, "f4")), ArgumentError, "takes an array, not str"),
-        (([[1, 2], [3]], np.ones(2, "f4")), DTypeError, "no array of numbers"),
+        (([[1, 2], [3]], np.ones(2, "f4")), ArgumentError, "makes no array"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arrays, error, text):
@@ -57,7 +57,7 @@ def test_results_belong_to_the_caller():
     assert x.tolist() == b.tolist() == [1, 1, 1]
     out = np.empty(3, "f4")
     assert identity(x, out=(out, b))[0] is out
-    with pytest.raises(ShapeError, match="out for"):
+    with pytest.raises(ShapeError, match="its out is"):
         identity(x, out=(np.empty(2, "f4"), b))
 
 
