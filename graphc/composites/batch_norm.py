@@ -88,6 +88,7 @@ def _batch_norm_vjp(g: Any, y: Any, x: Any, weight: Any = None, bias: Any = None
 @composite(
     infer=_infer_batch_norm,
     vjp=cotangents_in_f32(_batch_norm_vjp),
+    results=("mean", "var"),
     samples=[
         sample(real(6, 3), positive(3), real(3)),
         sample(real(6, 3)),

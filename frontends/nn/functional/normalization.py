@@ -70,8 +70,7 @@ def _move(name: str, running: Any, batch: Tensor, momentum: Any) -> None:
         return
     if not isinstance(running, Cell):
         fail(TraceError(f"batch_norm: {name} is updated in training, so it is an nn.Buffer, not a traced tensor"))
-    moved = (1 - momentum) * running + momentum * batch.astype(running.dtype)
-    running.assign(xp.stop_gradient(moved))
+    running.assign((1 - momentum) * running + momentum * xp.stop_gradient(batch.astype(running.dtype)))
 
 
 def layer_norm(
