@@ -80,12 +80,12 @@ class TerminalReport(PlainReport):
             TextColumn("step"),
             MofNCompleteColumn(),
             BarColumn(None),
-            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("loss {task.fields[loss]}"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
         )
-        self.task = self.progress.add_task(name, total=job.steps, loss=float("nan"))
+        self.task = self.progress.add_task(name, total=job.steps, loss="-")
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -95,10 +95,10 @@ class TerminalReport(PlainReport):
         self.progress.stop()
 
     def line(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def step(self, loss: float) -> None:
-        self.progress.update(self.task, advance=1, loss=loss)
+        self.progress.update(self.task, advance=1, loss=f"{loss:.4f}")
 
     def summary(self) -> None:
         from rich.table import Table
@@ -123,7 +123,7 @@ def epoch_line(record: Record, count: int) -> str:
 
 def pass_rows(job: Classification) -> Iterator[Row]:
     """Each stage of the step with the nodes before and after it, and the milliseconds it took."""
-    before = "–"
+    before = "-"
     for name, stage in job.step.stages.items():
         after = str(stage.graph.count())
         yield name, before, after, f"{stage.seconds * 1e3:.1f}"
