@@ -46,6 +46,7 @@ class ArrayDataset(Dataset):
     """Arrays of one length; an item is the tuple of their rows.
 
     ArrayDataset(images, labels)[0]     # images: f32[1797,64], labels: i64[1797]  ->  (f32[64], i64[])
+    ArrayDataset(images, labels)[:9]    # f32[9,64], i64[9]
 
     The arrays are not copied. Raises ArgumentError where there is none, ShapeError where their lengths differ.
     """
@@ -61,7 +62,7 @@ class ArrayDataset(Dataset):
     def __len__(self) -> int:
         return len(self.arrays[0])
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         return tuple(array[index] for array in self.arrays)
 
     def batch(self, indices: Indices) -> Any:
@@ -89,10 +90,13 @@ class Subset(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
+        """One item, or the batch of a slice or an array of indices: `subset[:]` is all of it."""
+        if isinstance(index, slice | np.ndarray | list):
+            return self.batch(index)
         return self.dataset[int(self.indices[index])]
 
-    def batch(self, indices: Indices) -> Any:
+    def batch(self, indices: Any) -> Any:
         return batch_of(self.dataset, self.indices[indices])
 
     def __repr__(self) -> str:

@@ -113,6 +113,7 @@ def test_a_subset_keeps_its_order():
     subset = Subset(ArrayDataset(X, Y), [5, 0, 5])
     assert [int(subset[i][1]) for i in range(len(subset))] == [50, 0, 50]
     assert subset.batch(np.array([2, 1]))[1].tolist() == [50, 0]
+    assert subset[1:][1].tolist() == subset[[1, 2]][1].tolist() == [0, 50]
     assert Subset(subset, [1])[0][1] == 0
     assert Subset(list("abc"), [2, 0]).batch(np.array([0, 1])) == ["c", "a"]
 
