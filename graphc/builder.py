@@ -133,7 +133,7 @@ class Builder:
         old = self.read(cell)
         if tensor.type != cell.type:
             raise TraceError(
-                f"%{self._cells[id(cell)].value.name}: {old.type} cannot be updated with a {tensor.type}",
+                f"%{self._cells[id(cell)].value.name} is {old.type}, but the value assigned to it is {tensor.type}",
                 where=self.where(),
             )
         state = self._cells[id(cell)].value
@@ -263,10 +263,8 @@ class Builder:
 
         site = user_site(2) if self._provenance is None else None
         names = site.names if site is not None and not self._is_root(site) else ()
-        defaults = op.signature.attributes
-        given = {name: value for name, value in attributes.items() if value is not defaults.get(name)}
         operands = [self._named(operand) for operand in operands]
-        return f"%{names[0] if len(names) == 1 else op.name} = {print_attempt(op, operands, given)}"
+        return f"%{names[0] if len(names) == 1 else op.name} = {print_attempt(op, operands, attributes)}"
 
     def _named(self, operand: Any) -> Any:
         """A tensor or a cell as a value, anything else as it is."""

@@ -13,17 +13,19 @@ default value are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphc.dim import Dim
+from graphc.errors import DTypeError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Op
 from graphc.provenance import Provenance
 from graphc.text.attribute_text import print_attribute
-from graphc.types import DType
+from graphc.types import DType, as_dtype
 
 _INDENT = "  "
 _COMMENT_COLUMN = 88  # comments of longer lines follow after two spaces
@@ -117,33 +119,48 @@ def print_call(
     """`sum(%x, axis=(0,))`; with `types`, operands carry theirs, as errors show them; `brief` leaves out elements."""
     default = next((o.type.dtype for o in operands if not isinstance(o, Literal)), None)
     parts = [print_operand(o, default) + (f": {o.type}" if types and o.name else "") for o in operands]
-    defaults = op.signature.attributes
-    for name, value in attributes.items():
-        if not _is_default(value, defaults.get(name)):
-            is_left_out = (types or brief) and isinstance(value, np.ndarray)
-            parts.append(f"{name}={'…' if is_left_out else print_attribute(value)}")
-    return f"{op.name}({', '.join(parts)})"
+    printed = _print_brief if types or brief else print_attribute
+    return f"{op.name}({', '.join([*parts, *_print_attributes(op, attributes, printed)])})"
 
 
 def print_attempt(op: Op, operands: Sequence[Any], attributes: Mapping[str, Any]) -> str:
     """A call that failed, with what it was given: tensors and arrays by type, scalars as they are."""
     parts = [_print_given(operand) for operand in operands]
+    return f"{op.name}({', '.join([*parts, *_print_attributes(op, attributes, _print_brief)])})"
+
+
+def _print_attributes(op: Op, attributes: Mapping[str, Any], printed: Callable[[Any], str]) -> Iterator[str]:
+    """The attributes that differ from their defaults, down to the sign of a zero."""
+    defaults = op.signature.attributes
     for name, value in attributes.items():
-        try:
-            parts.append(f"{name}={'…' if isinstance(value, np.ndarray) else print_attribute(value)}")
-        except TypeError:
-            parts.append(f"{name}={value!r}")
-    return f"{op.name}({', '.join(parts)})"
+        default = defaults.get(name)
+        is_comparable = type(value) is type(default) and not isinstance(value, np.ndarray)
+        if not (is_comparable and printed(value) == printed(default)):
+            yield f"{name}={printed(value)}"
+
+
+def _print_brief(value: Any) -> str:
+    """An attribute in an error: no elements, and whatever it is, for it may be why there is an error."""
+    try:
+        return "…" if isinstance(value, np.ndarray) else print_attribute(value)
+    except TypeError:
+        return reprlib.repr(value)
 
 
 def _print_given(operand: Any) -> str:
     if isinstance(operand, Value):
         return print_operand(operand, None) if isinstance(operand, Literal) else print_definition(operand)
     if isinstance(operand, np.ndarray | np.generic):
-        return f"{operand.dtype}{list(operand.shape)}"
-    if operand is None or isinstance(operand, bool | int | float | Dim):
-        return str(operand)
-    return type(operand).__name__
+        return f"{_dtype_name(operand.dtype)}[{','.join(map(str, operand.shape))}]{{…}}"
+    is_short = operand is None or isinstance(operand, bool | int | float | Dim | str)
+    return reprlib.repr(operand) if is_short else type(operand).__name__
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    try:
+        return as_dtype(dtype).name
+    except DTypeError:
+        return dtype.name
 
 
 def print_operand(value: Value, default: DType | None) -> str:
@@ -156,10 +173,3 @@ def print_operand(value: Value, default: DType | None) -> str:
     if isinstance(value.value, Dim) and "//" in text:
         text = f"({text})"  # outside of parentheses `//` starts a comment
     return f"{text}:{value.type.dtype}"
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    """Whether an attribute has its default value, down to the sign of a zero; the text leaves it out."""
-    if type(value) is not type(default) or isinstance(value, np.ndarray):
-        return False
-    return print_attribute(value) == print_attribute(default)
