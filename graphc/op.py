@@ -25,6 +25,7 @@ default of None makes trailing ones optional, `*xs` takes any number), keyword-o
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -257,6 +258,8 @@ def no_tangent(tangents: Any, y: Any, *operands: Any, **attributes: Any) -> None
 
 
 def _register(op: Op) -> Op:
+    if not re.fullmatch(r"[^\W\d]\w*(\.\w+)*", op.name):
+        raise OpAttributeError(f"{op.name!r} cannot name an op; a name is letters, digits and _, with dots between")
     if op.name in REGISTRY:
         raise OpAttributeError(f"an op named {op.name!r} is declared already: {REGISTRY[op.name]!r}")
     REGISTRY[op.name] = op

@@ -38,6 +38,8 @@ def trace(fn: Callable[..., Any], *specs: Any, name: str | None = None, rng: Cel
     Raises ArgumentError where the specs do not fit the function's parameters, and TraceError where the function does
     what cannot be a graph.
     """
+    if name is not None and not re.fullmatch(r"[\w.]+", name):
+        raise ArgumentError(f"{name!r} cannot name a graph; a name is letters, digits, _ and dots")
     module_names = cell_names_of(fn)
     builder = Builder(name or graph_name(fn), cell_names=module_names)
     builder.rng = rng

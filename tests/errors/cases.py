@@ -413,6 +413,14 @@ def trace_wrong_number_of_specs():
     gc.trace(f, gc.f32[3])
 
 
+def trace_name():
+    gc.trace(lambda x: x, gc.f32[3], name="my graph")
+
+
+def op_name():
+    gc.composite()(lambda x: x)
+
+
 def trace_wrong_spec():
     gc.trace(lambda x: x, "f32[3]")
 
