@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 find_op("add")  # fills the registry
 
 # Ops that tests and users declare are not graphc's.
-OPS = [op for op in REGISTRY.values() if (op.body_function or op.infer_rule).__module__.startswith("graphc.")]  # type: ignore[union-attr]
+OPS = [op for op in REGISTRY.values() if (op.body_function or op.infer_rule).__module__.startswith("graphc.")]
 STEP = 1e-5
 N = dim("N")
 
@@ -296,7 +296,7 @@ def test_nan_goes_through(op: Op) -> None:
     sample = next(s for s in op.samples if all(d.dtype is None for d in s.operands))
     attributes = op.complete(sample.attributes)
     for i, name in enumerate(op.signature.operands):
-        operands = [np.float64(np.nan if i == j else 2.5).reshape(()) for j in range(len(op.signature.operands))]
+        operands = [np.asarray(np.nan if i == j else 2.5) for j in range(len(op.signature.operands))]
         result = evaluate(one_node(op, [type_of(a) for a in operands], attributes), *operands)
         if result.dtype == np.float64 and (op.name, name) not in KEEPS_NAN_OUT:
             assert np.isnan(result), name
@@ -307,7 +307,7 @@ def test_scalar_expression_gives_the_value(case: Case) -> None:
     assert case.op.scalar is not None, "say how the emitters write one element"
     fields = {field for _, field, _, _ in string.Formatter().parse(case.op.scalar) if field}
     assert fields <= {*case.op.signature.operands, *case.op.signature.attributes, "zero", "one"}
-    names = {name: intrinsic(op) for name, op in REGISTRY.items() if op.kind is Kind.ELEMENTWISE}
+    names: dict[str, Any] = {name: intrinsic(op) for name, op in REGISTRY.items() if op.kind is Kind.ELEMENTWISE}
     names |= {name: lambda x, to=dtype: names["cast"](x, dtype=to) for name, dtype in DTYPES.items()}
     expression = compile(
         case.op.scalar.format(**{f: f"_{f}" for f in fields - set(case.attributes)}, **case.attributes),
