@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphc.dim import Dim
-from graphc.errors import OpAttributeError
+from graphc.errors import DTypeError, OpAttributeError
 from graphc.op import Kind, define_op, no_gradient, no_tangent
 from graphc.samples import sample
 from graphc.types import DType, Shape, TensorType, f32, i64, type_of
@@ -30,9 +30,19 @@ constant = define_op(
 )
 
 
+def represents(dtype: DType, value: float) -> bool:
+    """Whether a number can be held: floats hold all, integers whole ones in their range, booleans 0 and 1."""
+    if dtype.is_float:
+        return True
+    least, most = (0, 1) if dtype.kind == "bool" else (np.iinfo(dtype.numpy).min, np.iinfo(dtype.numpy).max)
+    return least <= value <= most and value == int(value)
+
+
 def _infer_full(*, value: Any, shape: Shape, dtype: DType) -> TensorType:
     if not isinstance(value, bool | int | float | Dim):
         raise OpAttributeError(f"full: value is a number or an extent, not {value!r}")
+    if not isinstance(value, Dim) and not represents(dtype, value):
+        raise DTypeError(f"full: {value} is no {dtype}")
     return TensorType(dtype, shape)
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from graphc.dim import Dim, Extent
 from graphc.errors import ArgumentError, DTypeError, OpAttributeError, ShapeError
 from graphc.op import Kind, Op, define_op
-from graphc.ops.creation import zeros
+from graphc.ops.creation import represents, zeros
 from graphc.samples import integers, real, sample
-from graphc.types import DType, TensorType
+from graphc.types import TensorType
 
 Extents = tuple[Extent, ...]
 
@@ -126,7 +126,7 @@ def _infer_pad(
     x: TensorType, *, low: Extents, high: Extents, interior: tuple[int, ...] | None = None, value: float = 0.0
 ) -> TensorType:
     _per_axis("pad", x, low=low, high=high, interior=interior)
-    if not _represents(x.dtype, value):
+    if not represents(x.dtype, value):
         raise DTypeError(f"pad: {x} cannot be padded with {value}, which is no {x.dtype}")
     shape = []
     between = interior or (0,) * x.rank
@@ -135,13 +135,6 @@ def _infer_pad(
             _check_padding(before, after, inside, extent, axis)
         shape.append(before + extent * (inside + 1) + after)
     return x.with_shape(shape)
-
-
-def _represents(dtype: DType, value: float) -> bool:
-    if dtype.is_float:
-        return True
-    least, most = (0, 1) if dtype.kind == "bool" else (np.iinfo(dtype.numpy).min, np.iinfo(dtype.numpy).max)
-    return least <= value <= most and value == int(value)
 
 
 def _pad_reference(x: Any, *, low: Any, high: Any, interior: Any, value: Any) -> Any:

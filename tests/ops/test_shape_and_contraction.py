@@ -83,6 +83,10 @@ def test_named_extents() -> None:
         ("bitwise_and", (gc.f32[2], gc.f32[2]), {}, DTypeError, r"bitwise_and: takes integers, but a is f32\[2\]"),
         ("logical_not", (gc.i32[2],), {}, DTypeError, r"logical_not: takes booleans, but x is i32\[2\]"),
         ("polygamma", (gc.f32[2],), {"n": 0}, OpAttributeError, "n is 0, not a positive integer"),
+        ("full", (), {"value": 300, "shape": (2,), "dtype": gc.i8}, DTypeError, "full: 300 is no i8"),
+        ("full", (), {"value": np.nan, "shape": (2,), "dtype": gc.i8}, DTypeError, "full: nan is no i8"),
+        ("full", (), {"value": 0.5, "shape": (2,), "dtype": gc.i8}, DTypeError, "full: 0.5 is no i8"),
+        ("iota", (), {"shape": (2,), "axis": 1, "dtype": gc.i8}, OpAttributeError, "axis 1 is out of range"),
         ("add", (gc.f32[2], gc.f32["N"]), {}, ShapeError, "axis -1 has 2 and N"),
     ],
 )
