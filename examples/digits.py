@@ -28,10 +28,11 @@ step = gc.training_step(
 )
 predict = gc.compile(model.eval(), inputs=gc.f32["N", 64])  # shares the step's parameters
 
-train, test = random_split(digits(), [0.8, 0.2], seed=0)
-images, labels = test[:]
-for epoch in epochs(step, DataLoader(train, batch_size=64, shuffle=True, seed=0), 20):
-    print(f"epoch {epoch.number:2}  loss {epoch.loss:.4f}  accuracy {accuracy(predict(images), labels):.4f}")
+if __name__ == "__main__":
+    train, test = random_split(digits(), [0.8, 0.2], seed=0)
+    images, labels = test[:]
+    for epoch in epochs(step, DataLoader(train, batch_size=64, shuffle=True, seed=0), 20):
+        print(f"epoch {epoch.number:2}  loss {epoch.loss:.4f}  accuracy {accuracy(predict(images), labels):.4f}")
 
-print(gc.summary(model, gc.f32["N", 64]))
-print(step.stages)  # nodes after each pass
+    print(gc.summary(model, gc.f32["N", 64]))
+    print(step.stages)  # nodes after each pass
