@@ -241,8 +241,10 @@ class _GraphReader:
         return self.with_dtypes(operands), attributes
 
     def with_dtypes(self, operands: list[Value | tuple[Any, Token]]) -> tuple[Value, ...]:
-        """The operands, numbers without a dtype made literals of the first value's."""
-        dtype = next((o.type.dtype for o in operands if isinstance(o, Value) and not isinstance(o, Literal)), None)
+        """The operands; numbers without a dtype become literals of the first value's, or of the first literal's."""
+        typed = [operand for operand in operands if isinstance(operand, Value)]
+        typed.sort(key=lambda operand: isinstance(operand, Literal))
+        dtype = typed[0].type.dtype if typed else None
         values: list[Value] = []
         for operand in operands:
             if isinstance(operand, Value):

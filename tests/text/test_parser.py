@@ -65,6 +65,8 @@ def test_literals_take_the_dtype_of_the_first_value():
     assert node_of("%y: f32[2] = add(1, %f)", *inputs).operands[0] == Literal(1.0, gc.f32)
     assert node_of("%y: f64[] = add(inf:f64, - inf:f64)", *inputs).operands[1] == Literal(-np.inf, gc.f64)
     assert node_of("%y: bool[] = logical_and(True:bool, False:bool)").operands[0] == Literal(True, gc.bool)
+    both = node_of("%y: f64[] = add(2, 1:f64)").operands
+    assert both == (Literal(2.0, gc.f64), Literal(1.0, gc.f64))
     nan = node_of("%y: f64[] = add(nan:f64, 1:f64)").operands[0]
     assert np.isnan(nan.value)
 
