@@ -106,7 +106,10 @@ def user_line(traceback: TracebackType | None) -> str | None:
     """The innermost line of a traceback outside graphc and NumPy, as errors print it; None where there is none."""
     found = None
     while traceback is not None:
-        if _declares(traceback.tb_frame.f_globals.get("__name__", "")):
+        name = traceback.tb_frame.f_globals.get("__name__", "")
+        if _is_in(name, _COMMANDS):
+            found = None
+        elif _declares(name):
             found = Location(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
         traceback = traceback.tb_next
     return None if found is None else str(found)

@@ -1,12 +1,12 @@
 """`gc.summary`: the layers of a model, what each gives, and how many numbers it learns.
 
-    >>> print(gc.summary(model, gc.f32["N", 64]))
-    layer  module       output     parameters
-    0      Linear       f32[N,64]       4,160
-    1      BatchNorm1d  f32[N,64]         128
-    2      ReLU         f32[N,64]           0
-    3      Linear       f32[N,10]         650
-    total                               4,938
+>>> print(gc.summary(model, gc.f32["N", 64]))
+layer  module       output     parameters
+0      Linear       f32[N,64]       4,160
+1      BatchNorm1d  f32[N,64]         128
+2      ReLU         f32[N,64]           0
+3      Linear       f32[N,10]         650
+total                               4,938
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class Summary:
 
     def __str__(self) -> str:
         rows = [("layer", "module", "output", "parameters")]
-        rows += [(layer.name, layer.module, _outputs_text(layer), f"{layer.parameters:,}") for layer in self.layers]
+        rows += [
+            (layer.name or "(model)", layer.module, _outputs_text(layer), f"{layer.parameters:,}")
+            for layer in self.layers
+        ]
         rows += [("total", "", "", f"{self.parameters:,}")]
         if self.trainable != self.parameters:
             rows += [("trainable", "", "", f"{self.trainable:,}")]

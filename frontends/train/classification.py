@@ -66,11 +66,10 @@ class Classification:
         self.epochs = epochs
         self.seed = seed
         self.backend = backend
-        self.loader = DataLoader(
-            train, batch_size, shuffle=True, drop_last=len(train) % batch_size == 1, seed=seed
-        )
+        self.loader = DataLoader(train, batch_size, shuffle=True, seed=seed)
+        self.loader.drop_last = len(train) % batch_size == 1
         if not len(self.loader):
-            raise ArgumentError(f"{len(train)} examples make no batch to train on")
+            raise ArgumentError(f"a training set of {len(train)} makes no batch to train on")
         self.history: list[Record] = []
         self.seconds_in_steps = 0.0
         self.seconds_total = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from traceback import extract_tb
 
 from graphc.errors import GraphcError
-from graphc.provenance import Location
+from graphc.provenance import Location, user_line
 
 
 def describe(error: Exception) -> str:
@@ -18,8 +18,10 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, GraphcError):
+    if isinstance(error, GraphcError | SyntaxError):
         return text
-    frame = extract_tb(error.__traceback__)[-1]
-    place = Location(frame.filename, frame.lineno or 0)
-    return f"{text}\n  raised at {place}, in {frame.name} (graphc --traceback shows the way there)"
+    place = user_line(error.__traceback__)
+    if place is None:
+        frame = extract_tb(error.__traceback__)[-1]
+        place = str(Location(frame.filename, frame.lineno or 0))
+    return f"{text}\n  raised at {place} (graphc --traceback shows the way there)"

@@ -1,9 +1,9 @@
 """What a training prints: a progress bar and tables in a terminal, plain lines anywhere else.
 
-    with report_on(job, "digits") as report:
-        for record in job.run(on_step=report.step):
-            report.epoch(record)
-        report.summary()
+with report_on(job, "digits") as report:
+    for record in job.run(on_step=report.step):
+        report.epoch(record)
+    report.summary()
 """
 
 from __future__ import annotations
@@ -132,10 +132,11 @@ def pass_rows(job: Classification) -> Iterator[Row]:
 
 def result_rows(summary: dict[str, Any]) -> list[Row]:
     """What the summary says besides the passes."""
+    epochs = "epoch" if summary["epochs"] == 1 else "epochs"
     return [
         ("test accuracy", f"{summary['test_accuracy'] * 100:.2f} %"),
         ("parameters", f"{summary['parameters']:,}"),
-        ("steps", f"{summary['steps']:,} ({summary['epochs']} epochs, batches of {summary['batch_size']})"),
+        ("steps", f"{summary['steps']:,} ({summary['epochs']} {epochs}, batches of {summary['batch_size']})"),
         ("seconds to compile", f"{summary['seconds_compile']:.3f}"),
         ("seconds per step", f"{summary['seconds_per_step']:.6f}"),
         ("seconds in total", f"{summary['seconds_total']:.2f}"),

@@ -105,8 +105,8 @@ def _graph_of(found: Any, target: str, inputs: str | None) -> Graph | Stages:
     if inspect.isfunction(found) and inputs is not None:
         return graphc.trace(found, *_parse_types(inputs))
     raise ArgumentError(
-        f"{target} ({type(found).__name__}) is no graph, gc.function, module, training step, executable, or function of "
-        "no parameters that returns one of these"
+        f"{target} ({type(found).__name__}) is no graph, gc.function, module, training step or executable, and no "
+        "function of no parameters that returns one of these"
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from errno import EISDIR, ENOENT
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,6 +85,8 @@ def dump_stages(stages: Stages, folder: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise OSError before the work rather than after it, where the folder of a file is missing."""
+    """Raise OSError before the work rather than after it, where a file cannot be written."""
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, strerror(EISDIR), str(path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(2, "There is no such folder", str(path.parent))
+        raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path.parent))
