@@ -1,9 +1,9 @@
 """The training loop: a step over all batches of a loader, epoch after epoch.
 
-    for epoch in epochs(step, loader, 20):
-        print(epoch.number, epoch.loss)
-        if epoch.loss < 0.01:
-            break
+for epoch in epochs(step, loader, 20):
+    print(epoch.number, epoch.loss)
+    if epoch.loss < 0.01:
+        break
 """
 
 from __future__ import annotations
