@@ -124,6 +124,38 @@ class Operators:
 
         return matrix_transpose(self)
 
+    # -- the few methods that everyone types; the functions of graphc do the work -----------------------------------
+
+    def astype(self, dtype: object) -> Any:
+        from graphc.array import astype
+
+        return astype(self, dtype)
+
+    def reshape(self, *shape: Any) -> Any:
+        from graphc.array import reshape
+
+        return reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        from graphc.array import sum
+
+        return sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        from graphc.array import mean
+
+        return mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        from graphc.array import max
+
+        return max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        from graphc.array import min
+
+        return min(self, axis=axis, keepdims=keepdims)
+
 
 # NumPy's functions behind the operators of its arrays, and the names of ours
 _OPERATOR_OF = {
@@ -191,38 +223,6 @@ class Tensor(Operators):
     def size(self) -> Extent:
         """The number of elements."""
         return self.value.type.size
-
-    # -- the few methods that everyone types; the functions of graphc do the work -----------------------------------
-
-    def astype(self, dtype: object) -> Tensor:
-        from graphc.array import astype
-
-        return astype(self, dtype)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        from graphc.array import reshape
-
-        return reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        from graphc.array import sum
-
-        return sum(self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        from graphc.array import mean
-
-        return mean(self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        from graphc.array import max
-
-        return max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor:
-        from graphc.array import min
-
-        return min(self, axis=axis, keepdims=keepdims)
 
     # -- what a tensor without values cannot do ---------------------------------------------------------------------
 

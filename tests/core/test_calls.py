@@ -187,3 +187,9 @@ def test_check_numerics_names_the_first_bad_op():
         exe.check_numerics(np.array([1, 0, -1], "f4"))
     assert "%h[1] is -inf" in str(raised.value)
     assert "declared at test_calls.py:" in str(raised.value)
+
+
+def test_cells_have_the_methods_of_tensors():
+    cell = gc.Cell(np.arange(6, dtype=np.float32).reshape(2, 3), name="w")
+    g = gc.trace(lambda: cell.sum() + cell.reshape(3, 2).max() + cell.T[0, 1])
+    assert gc.evaluate(g) == 15 + 5 + 3
