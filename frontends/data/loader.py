@@ -42,7 +42,7 @@ class DataLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.drop_last = drop_last
-        self.seed = int(host_generator().integers(2**63)) if seed is None and shuffle else seed
+        self.seed = int(host_generator().integers(2**63)) if shuffle and seed is None else seed or 0
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class DataLoader:
         count = len(self.dataset)
         if not self.shuffle:
             return np.arange(count)
-        return np.random.default_rng([self.seed, epoch]).permutation(count)  # type: ignore[list-item]
+        return np.random.default_rng([self.seed, epoch]).permutation(count)
 
     def __repr__(self) -> str:
         options = [f"batch_size={self.batch_size}", f"shuffle={self.shuffle}", f"drop_last={self.drop_last}"]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphc.data import DataLoader, Dataset
+from graphc.dsl import compile
 from graphc.errors import ArgumentError
 from graphc.nn import Module
 from graphc.nn.functional import cross_entropy
@@ -60,8 +61,6 @@ class Classification:
     ) -> None:
         if epochs < 1:
             raise ArgumentError(f"training takes 1 epoch or more, not {epochs}")
-        import graphc
-
         self.model = model
         self.epochs = epochs
         self.seed = seed
@@ -77,7 +76,7 @@ class Classification:
         self.step = training_step(
             model, cross_entropy, optimizer, inputs, i64[inputs.shape[0]], backend=backend, seed=seed
         )
-        self.predict = graphc.compile(model.eval(), inputs=inputs, backend=backend)
+        self.predict = compile(model.eval(), inputs=inputs, backend=backend)
         self.seconds_compile = time.perf_counter() - start
         self.test: tuple[Any, Any] = test.batch(np.arange(len(test)))
 

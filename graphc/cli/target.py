@@ -99,11 +99,11 @@ def _graph_of(found: Any, target: str, inputs: str | None) -> Graph | Stages:
     if isinstance(found, type) and hasattr(found, "forward"):
         found = found()
     if hasattr(found, "forward"):
-        return graphc.trace(found, *_specs(found, target, inputs))
+        return graphc.dsl.trace(found, *_specs(found, target, inputs))
     if inspect.isfunction(found) and not inspect.signature(found).parameters:
         return _graph_of(found(), target, inputs)
     if inspect.isfunction(found) and inputs is not None:
-        return graphc.trace(found, *_parse_types(inputs))
+        return graphc.dsl.trace(found, *_parse_types(inputs))
     raise ArgumentError(
         f"{target} ({type(found).__name__}) is no graph, gc.function, module, training step or executable, and no "
         "function of no parameters that returns one of these"
