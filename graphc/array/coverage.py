@@ -2,7 +2,7 @@
 
     >>> present = [name for names in STANDARD.values() for name in names if name not in LEFT_OUT]
     >>> len(present)
-    159
+    151
 
 The names of `linalg` and `fft` stand under their extension, `linalg.inv`. A test holds the table against the functions.
 """
