@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from graphc import backends, data, linalg, nn, optim, passes, random, train
     from graphc.array import *
     from graphc.checkpoint import load, save
-    from graphc.dim import Dim, dim
+    from graphc.dim import Dim
     from graphc.dsl import Function, compile, function, trace
     from graphc.face import diff
     from graphc.interpret import evaluate
@@ -78,7 +78,7 @@ _MODULES = ("array", "backends", "data", "dsl", "linalg", "models", "nn", "optim
 
 _HOMES = {
     "graphc.checkpoint": ("load", "save"),
-    "graphc.dim": ("Dim", "dim"),
+    "graphc.dim": ("Dim",),
     "graphc.dsl": ("Function", "compile", "function", "trace"),
     "graphc.face": ("diff",),
     "graphc.interpret": ("evaluate",),

@@ -1,19 +1,54 @@
 """Passes: graph in, graph out. Importing this package registers the passes of the house."""
 
+from graphc.passes.algebra import algebra, algebra_rules
 from graphc.passes.autodiff import grad, gradcheck, hvp, jacobian, jvp, value_and_grad, vjp
+from graphc.passes.canonicalize import canonicalize, canonicalize_rules
+from graphc.passes.cse import cse
 from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose
+from graphc.passes.fold import fold
+from graphc.passes.fold_batch_norm import fold_batch_norm, fold_batch_norm_rules
 from graphc.passes.pipeline import PASSES, Pass, Pipeline, Stage, Stages, find_pass, register_pass
+from graphc.passes.rewrite import (
+    Match,
+    Matched,
+    NodeMatch,
+    Number,
+    RewritePass,
+    Rule,
+    RuleSet,
+    apply_rules,
+    floats,
+    integers,
+    rule,
+    rule_on,
+    same_type,
+    single_use,
+    spans,
+)
+from graphc.passes.split_reductions import split_reductions, split_rules
 
 __all__ = [
-    "PASSES", "Pass", "Pipeline", "Stage", "Stages", "dce", "decompose", "default_pipeline", "find_pass", "grad",
-    "gradcheck", "hvp", "jacobian", "jvp", "register_pass", "value_and_grad", "vjp",
+    "PASSES", "Match", "Matched", "NodeMatch", "Number", "Pass", "Pipeline", "RewritePass", "Rule", "RuleSet", "Stage",
+    "Stages", "algebra", "algebra_rules", "apply_rules", "canonicalize", "canonicalize_rules", "cse", "dce",
+    "decompose", "default_pipeline", "find_pass", "floats", "fold", "fold_batch_norm", "fold_batch_norm_rules", "grad",
+    "gradcheck", "hvp", "integers", "jacobian", "jvp", "register_pass", "rule", "rule_on", "same_type", "single_use",
+    "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
 ]  # fmt: skip
 
+register_pass("fold_batch_norm")(fold_batch_norm)
 register_pass("decompose")(decompose)
+register_pass("canonicalize")(canonicalize)
+register_pass("fold")(fold)
+register_pass("algebra")(algebra)
+register_pass("cse")(cse)
+register_pass("split_reductions")(split_reductions)
 register_pass("dce")(dce)
 
-DEFAULT = ("decompose", "dce")
+DEFAULT = (
+    "fold_batch_norm", "decompose", "canonicalize", "fold", "algebra", "cse", "split_reductions", "canonicalize", "cse",
+    "dce",
+)  # fmt: skip
 
 
 def default_pipeline() -> Pipeline:

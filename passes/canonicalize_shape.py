@@ -8,7 +8,9 @@ slice(concat(x, y)) → y        sum(x, keepdims=True) → reshape(sum(x))
 from __future__ import annotations
 
 from graphc.op import Op
-from graphc.ops.reduction import reduced_shape
+from graphc.ops.reduction import all as all_op
+from graphc.ops.reduction import any as any_op
+from graphc.ops.reduction import max, min, prod, reduced_shape
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.ops.slicing import concat, flip, pad, slice
 from graphc.passes.rewrite import Rule, RuleSet, rule, rule_on
@@ -64,9 +66,14 @@ def _folds_axes(op: Op) -> bool:
     return op.name in ("sum", "prod", "max", "min", "any", "all")
 
 
-@rule_on(_folds_axes, depth=1)
+@rule_on(prod, max, min, any_op, all_op, depth=1)
 def fold_over_nothing(node):
-    """sum(x, axis=())  →  x;   sum over axes of extent 1  →  reshape(x)        and prod, max, min, any, all"""
+    """max(x, axis=())  →  x;   max over axes of extent 1  →  reshape(x)        and prod, min, any, all"""
+    return single_terms(node)
+
+
+def single_terms(node):
+    """The operand of a reduction of one element each, in the shape of the result; None where there are more."""
     x = node.operands[0]
     if any(x.shape[a] != 1 for a in node["axis"]):
         return None

@@ -13,11 +13,17 @@ from dataclasses import replace
 
 from graphc.builder import NameScope
 from graphc.ir import Graph, Node, Value
+from graphc.passes.regions import in_regions_too
 
 
 def decompose(graph: Graph) -> Graph:
-    """Inline every composite, and the composites in their bodies."""
-    return inline(graph, lambda node: node.op.is_composite)
+    """Inline every composite, and the composites in their bodies and in regions."""
+    return _decompose(graph)[0]
+
+
+@in_regions_too
+def _decompose(graph: Graph) -> tuple[Graph, dict[str, int]]:
+    return inline(graph, lambda node: node.op.is_composite), {}
 
 
 def inline(graph: Graph, wanted: Callable[[Node], bool]) -> Graph:

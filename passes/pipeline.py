@@ -45,16 +45,17 @@ PASSES: dict[str, Pass] = {}
 
 
 def register_pass(name: str) -> Callable[[PassFunction], PassFunction]:
-    """Register a function `Graph -> Graph` as a pass that pipelines and the command line find by name.
+    """Register a function `Graph -> Graph`, or a `Pass`, so that pipelines and the command line find it by name.
 
     @gc.passes.register_pass("drop_dropout")
     def drop_dropout(graph): ...
     """
 
     def register(function: PassFunction) -> PassFunction:
-        if name in PASSES and PASSES[name].function is not function:
+        if name in PASSES and function not in (PASSES[name], PASSES[name].function):
             raise ArgumentError(f"a pass named {name!r} is registered already")
-        PASSES[name] = Pass(name, function, (function.__doc__ or "").strip())
+        is_pass = isinstance(function, Pass)
+        PASSES[name] = function if is_pass else Pass(name, function, (function.__doc__ or "").strip())
         return function
 
     return register
@@ -65,7 +66,6 @@ def find_pass(given: str | Pass | PassFunction) -> Pass:
     if isinstance(given, Pass):
         return given
     if isinstance(given, str):
-
         if given not in PASSES:
             import difflib
 

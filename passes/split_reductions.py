@@ -25,6 +25,7 @@ from graphc.ops.elementwise import mul, neg, reciprocal
 from graphc.ops.reduction import max, min, sum
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.algebra_integers import wrapped
+from graphc.passes.canonicalize_shape import single_terms
 from graphc.passes.rewrite import Matched, RewritePass, Rule, RuleSet, rule, rule_on
 
 MOST_FACTORS = 16  # of a product that is taken apart
@@ -192,6 +193,12 @@ def _outer_axes(x: Matched, inner, outer):
     """The axes of x that a sum over `inner`, then over `outer` of what is left, sums over."""
     kept = [i for i in range(x.ndim) if i not in inner]
     return tuple(sorted((*inner, *(kept[a] for a in outer))))
+
+
+@rule_on(sum, depth=1)
+def sum_of_single_terms(node):
+    """Σ x over axes of extent 1  →  reshape(x);   over no axes  →  x        the sum of -0.0 is 0.0 in NumPy"""
+    return single_terms(node)
 
 
 @rule(where=lambda m: m["once"].single_use)
