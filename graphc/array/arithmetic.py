@@ -100,9 +100,6 @@ def abs(x: Operand) -> Tensor:
     return call("abs", x)
 
 
-absolute = abs
-
-
 def sign(x: Operand) -> Tensor:
     """-1, 0 or 1; NaN of NaN."""
     return call("sign", x)

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, basic_indices
 
 from graphc import array as xp
 from graphc.dim import dim
@@ -61,6 +64,21 @@ def test_known_index_arrays(check, make, key):
 @pytest.mark.parametrize("key", [k for k in ADVANCED if "True" not in str(k) and "False" not in str(k)], ids=str)
 def test_index_arrays_into_named_extents(check, make, key):
     check(lambda xp, x: x[as_arrays(key)], make((3, 4, 5)))
+
+
+@given(st.data())
+def test_any_key(data):
+    shape = data.draw(array_shapes(max_dims=4, max_side=4))
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    key = data.draw(basic_indices(shape, allow_newaxis=True))
+    if data.draw(st.booleans()):
+        entries = list(key) if isinstance(key, tuple) else [key]
+        whole = [i for i, entry in enumerate(entries) if isinstance(entry, slice)]
+        for i in data.draw(st.lists(st.sampled_from(whole), max_size=3)) if whole else []:
+            entries[i] = np.array(data.draw(st.sampled_from(([0, -1, 0], [[0]], [0, 0, 0], 0))))
+        key = tuple(entries)
+    got = evaluate(trace(lambda x: x[key], f32[shape]), x)
+    np.testing.assert_array_equal(got, x[key], strict=True)
 
 
 def test_masks(check, make):
