@@ -194,7 +194,7 @@ def nan_to_num(x: Operand, nan: float = 0.0, posinf: float | None = None, neginf
 
 
 __all__ = [
-    "abs", "absolute", "add", "ceil", "clip", "copysign", "divide", "floor", "floor_divide", "fmod", "hypot",
+    "abs", "add", "ceil", "clip", "copysign", "divide", "floor", "floor_divide", "fmod", "hypot",
     "maximum", "minimum", "multiply", "nan_to_num", "negative", "nextafter", "positive", "pow", "reciprocal",
     "remainder", "round", "rsqrt", "sign", "signbit", "sqrt", "square", "subtract", "trunc",
 ]  # fmt: skip
