@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
+import ml_dtypes
 
 from graphc.ops.elementwise import (
     abs,
@@ -174,7 +174,7 @@ def divide_by_power_of_two(x, c: Number):
 def inverse_is_exact(c: float, dtype: DType) -> bool:
     """Whether 1/c is a normal number of this dtype without rounding: c is a power of two, and not an extreme one."""
     mantissa, exponent = math.frexp(c) if math.isfinite(c) else (0.0, 0)
-    limits = np.finfo(np.float32 if dtype.bits == 16 else dtype.numpy)  # 16-bit floats are computed in f32
+    limits = ml_dtypes.finfo(dtype.numpy)
     return math.fabs(mantissa) == 0.5 and limits.minexp < exponent < limits.maxexp - 1
 
 
@@ -253,7 +253,7 @@ def product_is_safe(a: float, b: float, dtype: DType) -> bool:
     """Whether (x·a)·b overflows or underflows only where x·(a·b) does: both factors grow x, or both shrink it."""
     if not dtype.is_float or not (math.isfinite(a) and math.isfinite(b)):
         return False
-    limits = np.finfo(np.float32 if dtype.bits == 16 else dtype.numpy)
+    limits = ml_dtypes.finfo(dtype.numpy)
     size = math.fabs(a * b)
     if math.fabs(a) >= 1 and math.fabs(b) >= 1:
         return size <= float(limits.max)

@@ -69,7 +69,7 @@ def add_what_was_subtracted(x, y):
 
 
 @rule(where=[integers(), lambda m: m["inner"].single_use])
-def sum_of_sum(x, a: Number, b: Number):
+def sum_with_literals(x, a: Number, b: Number):
     """(x + a) + b  →  x + (a + b)"""
     inner = add(x, a)
     total = add(inner, b)
@@ -77,7 +77,7 @@ def sum_of_sum(x, a: Number, b: Number):
 
 
 @rule(where=[integers(), lambda m: m["inner"].single_use])
-def product_of_product(x, a: Number, b: Number):
+def product_with_literals(x, a: Number, b: Number):
     """(x·a)·b  →  x·(a·b)"""
     inner = mul(x, a)
     total = mul(inner, b)

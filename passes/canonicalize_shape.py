@@ -117,7 +117,7 @@ def slice_of_slice(x, a, b, k, c, d, l):  # noqa: E741
         first, second = k or (1,) * x.ndim, l or (1,) * x.ndim
         starts = tuple(p + q * step for p, q, step in zip(a, c, first, strict=True))
         strides = tuple(p * q for p, q in zip(first, second, strict=True))
-        limits = tuple(p + n * step for p, n, step in zip(starts, outer.shape, strides, strict=True))
+        limits = tuple(p + (n - 1) * step + 1 for p, n, step in zip(starts, outer.shape, strides, strict=True))
         return slice(x, starts=starts, limits=limits, strides=None if k is l is None else strides)
 
     return outer, merged

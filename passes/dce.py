@@ -1,8 +1,8 @@
 """`dce`: nodes that no output and no update needs are dropped.
 
-    %a: f32[N] = exp(%x)            ->   (gone)
-    %y: f32[N] = mul(%x, 2.0)       ->   %y = mul(%x, 2.0)
-    return %y
+%a: f32[N] = exp(%x)            ->   (gone)
+%y: f32[N] = mul(%x, 2.0)       ->   %y = mul(%x, 2.0)
+return %y
 """
 
 from __future__ import annotations

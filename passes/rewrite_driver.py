@@ -68,6 +68,7 @@ class Rewriting:
         self._users: dict[Value, dict[_Entry, int]] = {}
         self._results = Counter(graph.results)
         self._renamed: dict[Value, Value] = {}
+        self._made: set[Value] = set()  # under names of our own
         self._queue: deque[_Entry] = deque()
         self._applications = 0
         self._limit = 1000 + APPLICATIONS_PER_NODE * len(graph.nodes)
@@ -213,10 +214,14 @@ class Rewriting:
             if whole and value in made and value not in taken:
                 taken[value] = old  # the new node gives the very value: readers stay as they are
         inserted = [self._insert(_over(node, taken), entry) for node in new]
+        self._made.update(made.difference(taken))
         final = [taken.get(value, value) for value in values.values()]
         for old, value in zip(values, final, strict=True):
             if value is not old:
                 self._redirect(old, value)
+                if whole and value in self._made:
+                    self._made.remove(value)
+                    value.name = old.name  # a name that the user may know, for one that no one does
         if whole or self._is_unused(entry):
             self._remove(entry, keep=set(taken.values()))
         for value in final:

@@ -165,25 +165,27 @@ def _is_known(term: Product, axes) -> bool:
 
 @rule_on(sum)
 def sum_of_repeated(node):
-    """Σ s  →  n·s        n terms, s repeated along (some of) the summed axes"""
+    """Σ s  →  n·s        n terms, s repeated; what repeats it along other axes follows the sum"""
     x, axes = node.operands[0], node["axis"]
-    if not x.made_by("broadcast_to") or node["keepdims"] or not _is_wide(x):
+    if not axes or not x.made_by("broadcast_to") or node["keepdims"] or not _is_wide(x):
         return None
     source = x.operand()
     lead = x.ndim - source.ndim
-    repeated = [a for a in axes if a < lead or (source.shape[a - lead] == 1 and x.shape[a] != 1)]
-    if not repeated:
-        return None
+    rest = tuple(a - lead for a in axes if a >= lead)
     count: Any = 1
-    for axis in repeated:
-        count = count * x.shape[axis]
+    for axis in axes:
+        if axis < lead or source.shape[axis - lead] == 1:
+            count = count * x.shape[axis]
     if isinstance(count, int) and x.dtype.is_integer:
         count = wrapped(count, x.dtype)
     if isinstance(count, Dim) and x.dtype.is_integer and x.dtype.bits < 64:
         return None  # the number of terms may be none of the dtype's
-    rest = tuple(a - lead for a in axes if a >= lead)
     once = sum(source, axis=rest, keepdims=False) if rest else source
-    return broadcast_to(mul(once, count), shape=node.result.shape)
+    return _spread(once if count == 1 else mul(once, count), node.result.shape)
+
+
+def _spread(x, shape):
+    return x if x.shape == shape else broadcast_to(x, shape=shape)
 
 
 # -- sums of sums, of rearranged tensors ------------------------------------------------------------------------------
@@ -235,7 +237,7 @@ def extremum_of_repeated(node):
         return None
     if any(not isinstance(x.shape[a], int) for a in axes):
         return None
-    return broadcast_to(without_axes(x, axes, x.ndim), shape=node.result.shape)
+    return _spread(without_axes(x, axes, x.ndim), node.result.shape)
 
 
 # -- contractions -----------------------------------------------------------------------------------------------------
@@ -280,7 +282,8 @@ def contraction_with_scalar(node):
 
 def _scaled_sums(node, s: Matched, other: int):
     x, contract, batch = node.operands[other], node["contract"], node["batch"]
-    total = sum(x, axis=tuple(sorted(contract[other])), keepdims=False) * s
+    total = sum(x, axis=tuple(sorted(contract[other])), keepdims=False)
+    total = total if s.number == 1 else total * s
     # The sum's axes are x's own, in its order; the result wants the shared ones first, then lhs's, then rhs's.
     left = [a for a in range(x.ndim) if a not in contract[other]]
     wanted = [*batch[other], *free_axes(x.ndim, contract[other], batch[other])]
@@ -293,7 +296,7 @@ def _scaled_sums(node, s: Matched, other: int):
         total = reshape(total, shape=(*total.shape, *(1,) * ones))
     elif other == 1 and shared and ones:
         total = reshape(total, shape=(*total.shape[:shared], *(1,) * ones, *total.shape[len(total.shape) - free :]))
-    return total if total.shape == shape else broadcast_to(total, shape=shape)
+    return _spread(total, shape)
 
 
 split_rules = RuleSet(value for value in list(globals().values()) if isinstance(value, Rule))

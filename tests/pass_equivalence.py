@@ -1,7 +1,7 @@
 """Two graphs mean the same: they are run on the same arrays, ordinary and special ones, and compared.
 
-    assert_equivalent(before, after)                    # up to rounding, special values exactly
-    assert_equivalent(before, after, special=False)     # ordinary numbers only, for laws of real numbers
+assert_equivalent(before, after)                    # up to rounding, special values exactly
+assert_equivalent(before, after, special=False)     # ordinary numbers only, for laws of real numbers
 """
 
 from __future__ import annotations
