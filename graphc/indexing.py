@@ -21,7 +21,7 @@ import numpy as np
 
 from graphc.array.advanced_indexing import Index, take_elements
 from graphc.array.manipulation import reshape
-from graphc.array.operands import Operand, as_tensor, call, fail
+from graphc.array.operands import Operand, as_tensor, call, fail, leaves_of
 from graphc.dim import Dim, Extent
 from graphc.errors import ArgumentError, IndexRangeError, OpAttributeError, ShapeError, TraceError
 from graphc.state import Cell
@@ -120,13 +120,14 @@ def _plain(entry: Any) -> Any:
         return as_tensor(entry, "getitem")
     if isinstance(entry, int | np.integer) and not isinstance(entry, bool):
         return int(entry)
-    if isinstance(entry, list | np.ndarray):
+    holds_tensors = any(isinstance(leaf, Tensor) for leaf in leaves_of(entry))
+    if isinstance(entry, list | np.ndarray) and not holds_tensors:
         array = np.asarray(entry)
         if array.size == 0 and isinstance(entry, list):
             return array.astype(np.int64)
         if array.dtype.kind in "iu" or (array.dtype.kind == "b" and array.ndim):
             return array if array.ndim else int(array)
-    hint = "; join traced integers with gc.stack" if isinstance(entry, list) else ""
+    hint = "; join traced integers with gc.stack" if holds_tensors else ""
     fail(ArgumentError(f"getitem: {entry!r} is no index; use integers, slices, None, `...` or integer arrays{hint}"))
 
 

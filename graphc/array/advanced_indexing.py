@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphc.array.gathering import from_start, take
-from graphc.array.manipulation import broadcast_arrays, moveaxis, permute_dims, reshape
-from graphc.array.operands import as_tensor, call, cast, extent_product
+from graphc.array.manipulation import moveaxis, permute_dims, reshape
+from graphc.array.operands import call, cast, extent_product, fail
 from graphc.dim import Extent
+from graphc.errors import ShapeError
+from graphc.operands import broadcast_shapes
 from graphc.tensor import Tensor
 from graphc.types import i64
 
@@ -48,16 +50,22 @@ def take_elements(x: Tensor, indices: Sequence[Index], *, to_front: bool) -> Ten
 
 
 def _merged(indices: Sequence[Tensor | np.ndarray[Any, Any]], extents: Sequence[Extent]) -> Any:
-    """Indices into the merged axis: (i·e + j)·f + k."""
+    """Indices into the merged axis: (i·e + j)·f + k. ShapeError where they do not broadcast together."""
+    try:
+        broadcast_shapes(*(tuple(index.shape) for index in indices), what="getitem: index arrays")
+    except ShapeError as error:
+        fail(error)
     if all(isinstance(i, np.ndarray) for i in indices) and all(isinstance(e, int) for e in extents):
         return np.ravel_multi_index(np.broadcast_arrays(*indices), tuple(extents)).astype(np.int64)
-    tensors = broadcast_arrays(*(cast(as_tensor(index, "getitem"), i64) for index in indices))
     total: Tensor | None = None
     valid: Tensor | None = None
-    for index, extent in zip(tensors, extents, strict=True):
-        position = from_start(index, extent, "getitem")
-        within = call("logical_and", call("greater_equal", position, 0), call("less", position, extent))
-        valid = within if valid is None else call("logical_and", valid, within)
+    for index, extent in zip(indices, extents, strict=True):
+        known = isinstance(index, np.ndarray) and isinstance(extent, int)  # and checked, when the key was read
+        position = cast(from_start(index, extent, "getitem"), i64)
+        if not known:
+            within = call("logical_and", call("greater_equal", position, 0), call("less", position, extent))
+            valid = within if valid is None else call("logical_and", valid, within)
         total = position if total is None else call("add", call("mul", total, extent), position)
+    assert valid is not None, "indices that are all known are merged above"
     # An index beyond its own axis must not pass for one of a neighbouring row: it goes beyond the merged axis.
     return call("where", valid, total, extent_product(extents))

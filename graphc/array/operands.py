@@ -9,13 +9,13 @@ Axes that are out of range raise OpAttributeError, which names the axis, the ran
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from graphc.dim import Dim, Extent
-from graphc.errors import GraphcError, OpAttributeError
+from graphc.errors import ArgumentError, GraphcError, OpAttributeError
 from graphc.op import active_recorder, current_recorder, find_op
 from graphc.tensor import Tensor
 from graphc.types import DType, Shape, as_shape, f32
@@ -40,14 +40,24 @@ def as_tensor(x: Operand, what: str) -> Tensor:
 
 def listed(x: Operand) -> Operand:
     """Nested lists of Python numbers as an array of the default dtype: f32, i64 or bool. All else as it is."""
-    if not isinstance(x, list | tuple) or not _is_plain(x):
+    if not isinstance(x, list | tuple):
+        return x
+    leaves = list(leaves_of(x))
+    if any(isinstance(leaf, Tensor) for leaf in leaves):
+        fail(ArgumentError("a list of tensors is not a tensor; join them with gc.stack or gc.concat"))
+    if not all(type(leaf) in (bool, int, float) for leaf in leaves):
         return x
     array = np.asarray(x)
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def _is_plain(x: object) -> bool:
-    return all(map(_is_plain, x)) if isinstance(x, list | tuple) else type(x) in (bool, int, float)
+def leaves_of(x: object) -> Iterator[object]:
+    """What nested lists hold."""
+    if isinstance(x, list | tuple):
+        for item in x:
+            yield from leaves_of(item)
+    else:
+        yield x
 
 
 def fail(error: GraphcError) -> NoReturn:

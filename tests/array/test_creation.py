@@ -139,6 +139,7 @@ def test_one_hot():
         (lambda: xp.meshgrid(xp.ones((2, 2))), ShapeError, "takes tensors of rank 1"),
         (lambda: xp.tril(xp.ones(3)), ShapeError, "takes rank 2 or more"),
         (lambda: xp.one_hot(xp.ones(3), 2), DTypeError, r"indices are integers, but these are f32\[3\]"),
+        (lambda: xp.asarray([xp.ones(3), xp.ones(3)]), ArgumentError, "join them with gc.stack"),
         (lambda: xp.full((2,), xp.ones(3)), ShapeError, "the value is a scalar"),
     ],
 )

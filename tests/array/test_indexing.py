@@ -157,6 +157,8 @@ KEY_ERRORS = [
     (lambda x, m, i: x[:"a"], ArgumentError, r"'a' is no bound of a slice"),
     (lambda x, m, i: x[m], TraceError, r"the mask %m: bool\[3\] is traced.*gc.where"),
     (lambda x, m, i: x[x], ArgumentError, r"an index is made of integers, but %x: f32\[3,4\] is not"),
+    (lambda x, m, i: x[[0, 1], [0, 1, 2]], ShapeError, r"index arrays: shapes \(2,\) and \(3,\) do not broadcast"),
+    (lambda x, m, i: x[[0, i]], ArgumentError, r"join traced integers with gc.stack"),
     (lambda x, m, i: x[:i], TraceError, r"%i: i64\[\] bounds a slice of f32\[3,4\]"),
 ]
 
