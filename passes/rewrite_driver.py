@@ -175,6 +175,13 @@ class Rewriting:
         except GraphcError as error:
             raise RewriteError(f"rule {rule.name!r}: {error.rule}", line=str(node), where=origin.where) from error
         replaced = {o: n for o, n in zip(old, new, strict=True) if o is not n}
+        for operand in (o for made in _needed(self.builder.nodes, replaced.values()) for o in made.operands):
+            if operand in replaced:
+                raise RewriteError(
+                    f"rule {rule.name!r}: its replacement reads %{operand.name}, which it replaces",
+                    line=str(node),
+                    where=origin.where,
+                )
         return replaced or None
 
     def _fit(self, given: Any, old: Value) -> Value:
@@ -213,7 +220,8 @@ class Rewriting:
         for old, value in values.items():
             if whole and value in made and value not in taken:
                 taken[value] = old  # the new node gives the very value: readers stay as they are
-        inserted = [self._insert(_over(node, taken), entry) for node in new]
+        place = entry if whole else entry.after  # new nodes may read the results that stay
+        inserted = [self._insert(_over(node, taken), place) for node in new]
         self._made.update(made.difference(taken))
         final = [taken.get(value, value) for value in values.values()]
         for old, value in zip(values, final, strict=True):

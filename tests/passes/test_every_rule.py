@@ -1,7 +1,7 @@
 """Every rewrite rule of the house is proven: where it fires, the graph gives the same, for special values too.
 
-A rule made of a pattern is tried on the pattern itself, over inputs of many dtypes and ranks; a rule that looks at nodes
-has an example below. A new rule is found here by itself, and fails until it fires somewhere.
+A rule made of a pattern is tried on the pattern itself, over inputs of many dtypes and ranks; a rule that looks at
+nodes has an example below. A new rule is found here by itself, and fails until it fires somewhere.
 """
 
 import itertools
@@ -61,7 +61,8 @@ EXAMPLES = {
     "cast_to_own_dtype": "(%x: f32[4]) { %y: f32[4] = cast(%x, dtype=f32) return %y }",
     "shape_as_it_is": "(%x: f32[N]) { %a: f32[N] = reshape(%x, shape=(N,)) return %a }",
     "axes_in_order": "(%x: f32[N,3]) { %a: f32[N,3] = permute_dims(%x, axes=(0, 1)) return %a }",
-    "whole_slice": "(%x: f32[N,3]) { %a: f32[N,3] = slice(%x, starts=(0, 0), limits=(N, 3), strides=(1, 1)) return %a }",
+    "whole_slice": """(%x: f32[N,3]) {
+        %a: f32[N,3] = slice(%x, starts=(0, 0), limits=(N, 3), strides=(1, 1)) return %a }""",
     "no_padding": "(%x: f32[N]) { %a: f32[N] = pad(%x, low=(0,), high=(0,), interior=(0,), value=2.0) return %a }",
     "no_flip": "(%x: f32[N]) { %a: f32[N] = flip(%x, axis=()) return %a }",
     "concat_of_one": "(%x: f32[N], %y: f32[0]) { %a: f32[N] = concat(%y, %x, axis=0) return %a }",
