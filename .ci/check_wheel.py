@@ -16,9 +16,7 @@ def main(wheel: str) -> int:
     folders: dict[str, str] = project["tool"]["setuptools"]["package-dir"]
     expected = set()
     for name, folder in folders.items():
-        listing = subprocess.run(
-            ["git", "ls-files", "-z", folder], check=True, capture_output=True, text=True
-        )
+        listing = subprocess.run(["git", "ls-files", "-z", folder], check=True, capture_output=True, text=True)
         for path in filter(None, listing.stdout.split("\0")):
             if path.endswith((".py", "/py.typed")):
                 expected.add(str(PurePosixPath(*name.split(".")) / PurePosixPath(path).relative_to(folder)))

@@ -38,35 +38,48 @@ from graphc.types import (
 )
 from graphc.types import bool_ as bool
 
-if TYPE_CHECKING:
-    from graphc import backends, data, linalg, nn, optim, passes, random, train
+if TYPE_CHECKING:  # `name as name` marks a name as exported
+    from graphc import backends as backends
+    from graphc import data as data
+    from graphc import linalg as linalg
+    from graphc import nn as nn
+    from graphc import optim as optim
+    from graphc import passes as passes
+    from graphc import random as random
+    from graphc import train as train
     from graphc.array import *
-    from graphc.checkpoint import load, save
-    from graphc.dim import Dim
-    from graphc.dsl import Function, compile, function, trace
-    from graphc.face import diff
-    from graphc.interpret import evaluate
-    from graphc.ir import Graph, Node, Value
-    from graphc.op import Op, composite, define_op
-    from graphc.passes import (
-        Pass,
-        Pipeline,
-        grad,
-        gradcheck,
-        hvp,
-        jacobian,
-        jvp,
-        register_pass,
-        rule,
-        value_and_grad,
-        vjp,
-    )  # fmt: skip
-    from graphc.random import manual_seed
-    from graphc.state import Cell
-    from graphc.summary import summary
-    from graphc.tensor import Tensor
-    from graphc.text.parser import parse
-    from graphc.train import training_step
+    from graphc.checkpoint import load as load
+    from graphc.checkpoint import save as save
+    from graphc.dim import Dim as Dim
+    from graphc.dsl import Function as Function
+    from graphc.dsl import compile as compile
+    from graphc.dsl import function as function
+    from graphc.dsl import trace as trace
+    from graphc.face import diff as diff
+    from graphc.interpret import evaluate as evaluate
+    from graphc.ir import Graph as Graph
+    from graphc.ir import Node as Node
+    from graphc.ir import Value as Value
+    from graphc.op import Op as Op
+    from graphc.op import composite as composite
+    from graphc.op import define_op as define_op
+    from graphc.passes import Pass as Pass
+    from graphc.passes import Pipeline as Pipeline
+    from graphc.passes import grad as grad
+    from graphc.passes import gradcheck as gradcheck
+    from graphc.passes import hvp as hvp
+    from graphc.passes import jacobian as jacobian
+    from graphc.passes import jvp as jvp
+    from graphc.passes import register_pass as register_pass
+    from graphc.passes import rule as rule
+    from graphc.passes import value_and_grad as value_and_grad
+    from graphc.passes import vjp as vjp
+    from graphc.random import manual_seed as manual_seed
+    from graphc.state import Cell as Cell
+    from graphc.summary import summary as summary
+    from graphc.tensor import Tensor as Tensor
+    from graphc.text.parser import parse as parse
+    from graphc.train import training_step as training_step
 
 __version__ = "0.1.0"
 

@@ -39,7 +39,8 @@ class DType:
     @property
     def numpy(self) -> np.dtype[Any]:
         """The NumPy dtype (`ml_dtypes.bfloat16` for bf16)."""
-        return numpy_dtype(self.name)
+        dtype: np.dtype[Any] = numpy_dtype(self.name)
+        return dtype
 
     @property
     def itemsize(self) -> int:
@@ -92,7 +93,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     if name == "bf16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
     return np.dtype(_NUMPY_NAMES[name])
 
 

@@ -7,6 +7,8 @@ slice(concat(x, y)) → y        sum(x, keepdims=True) → reshape(sum(x))
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphc.op import Op
 from graphc.ops.reduction import all as all_op
 from graphc.ops.reduction import any as any_op
@@ -145,7 +147,7 @@ def concat_of_concat(node):
     inner = [x.made_by("concat") and x.attribute("axis") == axis and x.single_use for x in node.operands]
     if not any(inner):
         return None
-    parts = []
+    parts: list[Any] = []
     for x, opened in zip(node.operands, inner, strict=True):
         parts += x.operands if opened else [x]
     return concat(*parts, axis=axis)

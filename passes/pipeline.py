@@ -54,8 +54,10 @@ def register_pass(name: str) -> Callable[[PassFunction], PassFunction]:
     def register(function: PassFunction) -> PassFunction:
         if name in PASSES and function not in (PASSES[name], PASSES[name].function):
             raise ArgumentError(f"a pass named {name!r} is registered already")
-        is_pass = isinstance(function, Pass)
-        PASSES[name] = function if is_pass else Pass(name, function, (function.__doc__ or "").strip())
+        if isinstance(function, Pass):
+            PASSES[name] = function
+        else:
+            PASSES[name] = Pass(name, function, (function.__doc__ or "").strip())
         return function
 
     return register
@@ -73,7 +75,7 @@ def find_pass(given: str | Pass | PassFunction) -> Pass:
             raise ArgumentError(f"no pass is named {given!r}; did you mean {', '.join(close)}?")
         return PASSES[given]
     if callable(given):
-        name = getattr(given, "name", None) or getattr(given, "__name__", type(given).__name__)
+        name = str(getattr(given, "name", None) or getattr(given, "__name__", type(given).__name__))
         return Pass(name, given, (given.__doc__ or "").strip())
     raise ArgumentError(f"a pass is a name or a function Graph -> Graph, not {given!r}")
 

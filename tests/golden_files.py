@@ -38,13 +38,9 @@ def check_golden(path: Path, text: str, *, update: bool) -> None:
         return
     name = path.relative_to(TESTS) if path.is_relative_to(TESTS) else path
     missing = "" if path.exists() else " (the file does not exist)"
-    lines = unified_diff(
-        expected.splitlines(), text.splitlines(), f"{name}: expected", f"{name}: came", lineterm=""
-    )
+    lines = unified_diff(expected.splitlines(), text.splitlines(), f"{name}: expected", f"{name}: came", lineterm="")
     difference = "\n".join(lines) or "only blank lines at the end differ"
-    pytest.fail(
-        f"golden file {name} differs{missing}; `pytest --update-golden` rewrites it\n{difference}", False
-    )
+    pytest.fail(f"golden file {name} differs{missing}; `pytest --update-golden` rewrites it\n{difference}", False)
 
 
 @dataclass(frozen=True)

@@ -181,9 +181,7 @@ def test_import_rules_allow(path: str, source: str) -> None:
 
 def test_import_graphc_is_light(tmp_path: Path) -> None:
     code = "import graphc, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     loaded = set(run.stdout.split())
     assert "graphc" in loaded
     assert not loaded & HEAVY
@@ -191,9 +189,7 @@ def test_import_graphc_is_light(tmp_path: Path) -> None:
 
 def test_every_module_is_packaged() -> None:
     missing = sorted({package(path) for path in MODULES} - set(PACKAGES))
-    assert not missing, (
-        f"add to `packages` (children of frontends/: to `package-dir` too) in pyproject.toml: {missing}"
-    )
+    assert not missing, f"add to `packages` (children of frontends/: to `package-dir` too) in pyproject.toml: {missing}"
 
 
 def test_every_package_has_its_own_folder() -> None:

@@ -1,7 +1,7 @@
 """Derivatives of ops that hold regions: the derivative of a `map` is a `map` of the derivative.
 
-    %y = map(%xs, %w, mapped=1) { region(%x, %w) … }
-    %d_xs, %d_ws = map(%xs, %d_y, %w, mapped=2) { the region's vjp };   %d_w = sum(%d_ws, axis=(0,))
+%y = map(%xs, %w, mapped=1) { region(%x, %w) … }
+%d_xs, %d_ws = map(%xs, %d_y, %w, mapped=2) { the region's vjp };   %d_w = sum(%d_ws, axis=(0,))
 """
 
 from __future__ import annotations
