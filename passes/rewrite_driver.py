@@ -35,7 +35,10 @@ def apply_rules(graph: Graph, rules: Iterable[Rule]) -> tuple[Graph, dict[str, i
 
     Raises RewriteError for a rule whose replacement has another type than what it replaces, and for rules that cycle.
     """
-    rewriting = Rewriting(graph, list(rules))
+    rules = list(rules)
+    if not any(rule.accepts(op) for op in {node.op for node in graph.nodes} for rule in rules):
+        return graph, {}
+    rewriting = Rewriting(graph, rules)
     rewriting.run()
     return rewriting.finish(), dict(sorted(rewriting.counts.items()))
 
