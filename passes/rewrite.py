@@ -16,24 +16,23 @@ from graphc.ir import Graph
 from graphc.passes.pipeline import Pass
 from graphc.passes.regions import in_regions_too
 from graphc.passes.rewrite_driver import apply_rules
-from graphc.passes.rewrite_pattern import Number
-from graphc.passes.rewrite_rule import (
+from graphc.passes.rewrite_match import (
+    Condition,
     Match,
     Matched,
     NodeMatch,
-    Rule,
     floats,
     integers,
-    rule,
-    rule_on,
     same_type,
     single_use,
     spans,
 )
+from graphc.passes.rewrite_pattern import Number
+from graphc.passes.rewrite_rule import Rule, rule, rule_on
 
 __all__ = [
-    "Match", "Matched", "NodeMatch", "Number", "RewritePass", "Rule", "RuleSet", "apply_rules", "floats", "integers",
-    "rule", "rule_on", "same_type", "single_use", "spans",
+    "Condition", "Match", "Matched", "NodeMatch", "Number", "RewritePass", "Rule", "RuleSet", "apply_rules", "floats",
+    "integers", "rule", "rule_on", "same_type", "single_use", "spans",
 ]  # fmt: skip
 
 

@@ -27,95 +27,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from graphc.errors import RewriteError
-from graphc.ir import Literal, Node, Value
+from graphc.ir import Node, Value
 from graphc.op import Kind, Op
-from graphc.passes.rewrite_pattern import Pattern, same_number, trace_pattern, variables_of
-from graphc.tensor import Tensor
+from graphc.passes.rewrite_bindings import matches
+from graphc.passes.rewrite_match import Condition, Match, Matched, NodeMatch
+from graphc.passes.rewrite_pattern import Pattern, trace_pattern, variables_of
 
 if TYPE_CHECKING:
-    from graphc.builder import Builder
     from graphc.passes.rewrite_driver import Rewriting
-
-Condition = Callable[["Match"], object]
-
-
-class Matched(Tensor):
-    """A tensor of the graph that is being rewritten: an operand for the replacement, with questions for `where`."""
-
-    __slots__ = ("_rewriting",)
-
-    def __init__(self, builder: Builder, value: Value, rewriting: Rewriting) -> None:
-        super().__init__(builder, value)
-        self._rewriting = rewriting
-
-    __hash__ = object.__hash__
-
-    @property
-    def node(self) -> Node | None:
-        """The node that makes it; None for inputs, state and literals."""
-        return self._rewriting.producer(self.value)
-
-    @property
-    def users(self) -> tuple[Node, ...]:
-        """The nodes that read it."""
-        return self._rewriting.users(self.value)
-
-    @property
-    def is_result(self) -> bool:
-        """Whether a run gives it, as an output or as new state."""
-        return self._rewriting.is_result(self.value)
-
-    @property
-    def single_use(self) -> bool:
-        """Whether one operand of one node is all that reads it."""
-        return self._rewriting.use_count(self.value) == 1 and not self.is_result
-
-    @property
-    def is_literal(self) -> bool:
-        return isinstance(self.value, Literal)
-
-    @property
-    def number(self) -> bool | int | float | None:
-        """The number of a literal; None for other values, and for an extent."""
-        value = self.value.value if isinstance(self.value, Literal) else None
-        return value if isinstance(value, bool | int | float) else None
-
-    def made_by(self, *ops: str) -> bool:
-        """Whether a node of one of these ops makes it."""
-        return self.node is not None and self.node.op.name in ops
-
-    @property
-    def operands(self) -> tuple[Matched, ...]:
-        """The operands of the node that makes it."""
-        assert self.node is not None
-        return tuple(self._rewriting.matched(operand) for operand in self.node.operands)
-
-    def operand(self, index: int = 0) -> Matched:
-        """An operand of the node that makes it."""
-        return self.operands[index]
-
-    def attribute(self, name: str) -> Any:
-        """An attribute of the node that makes it."""
-        assert self.node is not None
-        return self.node.attributes[name]
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """What a rule has found: `m["x"]` is a parameter, or what the function assigned to `x`; `m.root` the result."""
-
-    node: Node
-    roots: tuple[Matched, ...]
-    bound: Mapping[str, Any]
-    locals: Callable[[str], Any]
-
-    @property
-    def root(self) -> Matched:
-        """The value that is replaced, the first if there are several."""
-        return self.roots[0]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.bound[name] if name in self.bound else self.locals(name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +147,7 @@ def _pattern_rule(
     name: str, doc: str, pattern: Pattern, conditions: Sequence[Condition], build: Callable[..., Any]
 ) -> Rule:
     def attempts(node: Node, rewriting: Rewriting) -> Iterator[tuple[Sequence[int], Callable[[], Any]]]:
-        for bindings in pattern.matches(node, rewriting.producer):
+        for bindings in matches(pattern, node, rewriting.graph.producer):
             match = _match_of(name, pattern, bindings.parameters, bindings.nodes, node, rewriting)
             if all(condition(match) for condition in conditions):
                 yield pattern.outputs, partial(build, rewriting, match, bindings.nodes)
@@ -280,78 +199,10 @@ def rule_on(*ops: Op | Kind | Callable[[Op], bool], depth: int = 2) -> Callable[
         def attempts(node: Node, rewriting: Rewriting) -> Iterator[tuple[Sequence[int], Callable[[], Any]]]:
             def build() -> Any:
                 with rewriting.recording():
-                    return function(NodeMatch(node, rewriting))
+                    return function(NodeMatch(node, rewriting.builder, rewriting.graph))
 
             yield range(len(node.results)), build
 
         return Rule(function.__name__, inspect.getdoc(function) or "", depth, attempts, accepts)
 
     return declare
-
-
-class NodeMatch:
-    """The node that a `rule_on` function looks at: its op, attributes, operands and results as tensors."""
-
-    __slots__ = ("_rewriting", "node")
-
-    def __init__(self, node: Node, rewriting: Rewriting) -> None:
-        self.node = node
-        self._rewriting = rewriting
-
-    @property
-    def op(self) -> Op:
-        return self.node.op
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        return self.node.attributes
-
-    def __getitem__(self, attribute: str) -> Any:
-        return self.node.attributes[attribute]
-
-    @property
-    def operands(self) -> tuple[Matched, ...]:
-        return tuple(self._rewriting.matched(operand) for operand in self.node.operands)
-
-    @property
-    def results(self) -> tuple[Matched, ...]:
-        return tuple(self._rewriting.matched(result) for result in self.node.results)
-
-    @property
-    def result(self) -> Matched:
-        """The result of a node that has one."""
-        return self._rewriting.matched(self.node.result)
-
-
-# -- conditions that many rules share ---------------------------------------------------------------------------------
-
-
-def single_use(*names: str) -> Condition:
-    """These values are read once, by the node that the rule replaces: nothing is computed twice."""
-    return lambda m: all(m[name].single_use for name in names)
-
-
-def same_type(*names: str) -> Condition:
-    """These values have the type of the result (an operand of rank 0 may stand beside tensors)."""
-    return lambda m: all(m[name].type == m.root.type for name in names)
-
-
-def spans(*names: str) -> Condition:
-    """One of these values has the shape of the result, so an elementwise op of them has it too."""
-    return lambda m: any(m[name].shape == m.root.shape for name in names)
-
-
-def integers(*names: str) -> Condition:
-    """These values are integers; of no names, the result."""
-    return lambda m: all(x.dtype.is_integer for x in ([m[name] for name in names] or [m.root]))
-
-
-def floats(*names: str) -> Condition:
-    """These values are floating-point; of no names, the result."""
-    return lambda m: all(x.dtype.is_float for x in ([m[name] for name in names] or [m.root]))
-
-
-__all__ = [
-    "Condition", "Match", "Matched", "NodeMatch", "Rule", "floats", "integers", "rule", "rule_on", "same_number",
-    "same_type", "single_use", "spans",
-]  # fmt: skip
