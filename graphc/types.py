@@ -128,9 +128,11 @@ def as_extent(extent: object) -> Extent:
         return extent
     if isinstance(extent, str):
         try:
-            return parse_extent(extent)
+            extent = parse_extent(extent)
         except ValueError as error:
             raise ShapeError(f"{extent!r} is not an extent: {error}") from None
+        if isinstance(extent, Dim):
+            return extent
     if isinstance(extent, int | np.integer) and not isinstance(extent, bool):
         if extent < 0:
             raise ShapeError(f"an extent is at least 0, but this one is {extent}")

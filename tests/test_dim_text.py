@@ -11,6 +11,8 @@ from graphc.dim import (
     min_extent,
     parse_extent,
 )
+from graphc.errors import ShapeError
+from graphc.types import f32
 
 H, N, T = dim("H"), dim("N"), dim("T")
 
@@ -101,3 +103,9 @@ def test_text_may_have_spaces_and_parentheses() -> None:
     assert parse_extent("max(N, T, 3, N)") == max_extent(max_extent(N, T), 3)
     assert parse_extent("007") == 7
     assert type(parse_extent("2*3-1")) is int
+
+
+@pytest.mark.parametrize("text", ["-1", "2-3", "N-N-1"])
+def test_text_of_a_negative_extent_is_refused(text: str) -> None:
+    with pytest.raises(ShapeError, match="an extent is at least 0, but this one is -1"):
+        f32[text]

@@ -77,7 +77,7 @@ def training_step(
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ArgumentError(f"training_step: {name} is a positive integer, not {count!r}")
     for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-        if limit is not None and not limit > 0:
+        if limit is not None and not (_is_number(limit) and limit > 0):
             raise ArgumentError(f"training_step: {name} is a positive number, not {limit!r}")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 64):
         raise ArgumentError(f"training_step: seed is an integer from 0 to 2**64 - 1, not {seed!r}")
@@ -93,6 +93,10 @@ def training_step(
         pipeline=as_pipeline(pipeline),
         build=lambda stages: graphc.backends.build(stages, backend, threads),
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 class TrainingStep:

@@ -83,6 +83,8 @@ def test_nan_stays_visible():
         ({"threads": 0}, ArgumentError, "threads is a positive integer, not 0"),
         ({"clip_norm": 0.0}, ArgumentError, "clip_norm is a positive number, not 0.0"),
         ({"clip_value": -1}, ArgumentError, "clip_value is a positive number, not -1"),
+        ({"clip_norm": True}, ArgumentError, "clip_norm is a positive number, not True"),
+        ({"clip_value": "1"}, ArgumentError, "clip_value is a positive number, not '1'"),
         ({"parameters": ["v"]}, ArgumentError, "'v' in parameters is no parameter of the model"),
         ({"parameters": []}, GradientError, "there is nothing to train"),
         ({"loss": lambda p, y: p - y}, GradientError, r"the loss gives \(f64\[N\]\); a training step needs one"),
