@@ -37,7 +37,8 @@ def axes_in_order(node):
 def whole_slice(node):
     """x[0:N, 0:3]  →  x"""
     x = node.operands[0]
-    whole = not any(node["starts"]) and node["limits"] == x.shape and all(s == 1 for s in node["strides"] or ())
+    from_start = all(start == 0 for start in node["starts"])  # a start may be symbolic, whose truth is unknown
+    whole = from_start and node["limits"] == x.shape and all(s == 1 for s in node["strides"] or ())
     return x if whole else None
 
 

@@ -60,9 +60,13 @@ def as_specs(inputs: Any) -> Sequence[Any]:
 
 
 def as_pipeline(pipeline: Any) -> Any:
-    """The default pipeline for None, a `Pipeline` as it is, a sequence of passes as a pipeline."""
+    """The default pipeline for None, a `Pipeline` as it is; a pipeline of passes, or of names such as "cse,dce"."""
     import graphc
 
     if pipeline is None:
         return graphc.passes.default_pipeline()
+    if isinstance(pipeline, str):
+        pipeline = [name.strip() for name in pipeline.split(",")]
+    if not isinstance(pipeline, graphc.passes.Pipeline | Sequence):
+        raise ArgumentError(f"pipeline is a Pipeline, names of passes or a list of passes, not {pipeline!r}")
     return pipeline if isinstance(pipeline, graphc.passes.Pipeline) else graphc.passes.Pipeline(pipeline)

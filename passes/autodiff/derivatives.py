@@ -36,13 +36,15 @@ def grad(graph: Graph, wrt: str | Iterable[str] | None = None) -> Graph:
     gradient of, and is zero where the output does not depend on it. Raises GradientError for an output that is no
     floating-point scalar, and for a name that does not exist or is of an integer or boolean dtype.
     """
+    graph = as_graph(graph)
     result = value_and_grad(graph, wrt)
     return dce(result.with_(name=f"{graph.name}_grad", outputs=result.outputs[1:]))
 
 
 def value_and_grad(graph: Graph, wrt: str | Iterable[str] | None = None) -> Graph:
     """The value of a scalar graph, then its gradients in `wrt` order; see `grad`."""
-    loss = _scalar_output(graph)
+    graph = as_graph(graph)
+    _scalar_output(graph)
     names = wrt_values(graph, wrt)
     graph = open_composites(graph, "vjp")
     loss = graph.outputs[0]
@@ -60,7 +62,7 @@ def vjp(graph: Graph) -> Graph:
 
     Gives one gradient per floating-point input.
     """
-    graph = open_composites(graph, "vjp")
+    graph = open_composites(as_graph(graph), "vjp")
     builder = Builder.extending(graph)
     builder.name = f"{graph.name}_vjp"
     wrt = _float_inputs(graph)
@@ -80,7 +82,7 @@ def jvp(graph: Graph) -> Graph:
 
     Gives the outputs, then the tangent of each floating-point output.
     """
-    graph = open_composites(graph, "jvp")
+    graph = open_composites(as_graph(graph), "jvp")
     builder = Builder.extending(graph)
     builder.name = f"{graph.name}_jvp"
     seeds = {value: builder.input(f"t_{value.name}", value.type) for value in _float_inputs(graph)}
@@ -92,6 +94,7 @@ def hvp(graph: Graph, wrt: str | Iterable[str] | None = None) -> Graph:
 
     Forward mode over reverse mode: about the cost of two gradients, and no Hessian is formed.
     """
+    graph = as_graph(graph)
     names = [value.name for value in wrt_values(graph, wrt)]
     gradient = open_composites(grad(graph, wrt), "jvp")
     builder = Builder.extending(gradient)
@@ -111,6 +114,16 @@ def _with_tangents(builder: Builder, graph: Graph, seeds: dict[Value, Tensor], *
 # -- which values -----------------------------------------------------------------------------------------------------
 
 
+def as_graph(graph: object) -> Graph:
+    """The graph itself; the graph of a `gc.function`. GradientError for what is neither."""
+    graph = getattr(graph, "graph", graph)
+    if not isinstance(graph, Graph):
+        raise GradientError(
+            f"a derivative is of a graph (gc.trace makes one of a function), not of {type(graph).__name__}"
+        )
+    return graph
+
+
 def wrt_values(graph: Graph, wrt: str | Iterable[str] | None) -> list[Value]:
     """The inputs and state that names stand for; all floating-point inputs for None."""
     if wrt is None:
@@ -121,8 +134,13 @@ def wrt_values(graph: Graph, wrt: str | Iterable[str] | None) -> list[Value]:
             )
         return values
     sources = {value.name: value for value in graph.sources}
-    values = []
-    for name in [wrt] if isinstance(wrt, str) else wrt:
+    names = [wrt] if isinstance(wrt, str) else wrt
+    if not isinstance(names, Iterable):
+        raise GradientError(
+            f"wrt names inputs or parameters of @{graph.name}, such as {next(iter(sources), 'x')!r}, not {wrt!r}"
+        )
+    values: list[Value] = []
+    for name in names:
         value = sources.get(str(name).removeprefix("%"))
         if value is None:
             known = ", ".join(f"%{n}" for n, v in sources.items() if v.type.dtype.is_float)

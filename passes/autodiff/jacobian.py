@@ -20,7 +20,7 @@ from graphc.dim import Dim, Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import find_op, recording
 from graphc.passes.autodiff.active import open_composites
-from graphc.passes.autodiff.derivatives import wrt_values, zeros_like
+from graphc.passes.autodiff.derivatives import as_graph, wrt_values, zeros_like
 from graphc.passes.autodiff.forward import push_forward
 from graphc.passes.autodiff.reverse import pull_back
 from graphc.passes.dce import dce
@@ -33,6 +33,7 @@ def jacobian(graph: Graph, wrt: str | Iterable[str] | None = None) -> Graph:
 
     One has the shape of the output followed by the shape of the input. `wrt` as in `grad`.
     """
+    graph = as_graph(graph)
     names = [value.name for value in wrt_values(graph, wrt)]
     opened = open_composites(open_composites(graph, "vjp"), "jvp")
     builder = Builder.extending(opened)

@@ -201,3 +201,18 @@ def test_both_modes_pass_through_a_map():
     rows = gc.jacobian(g, wrt="x")
     assert rows.count("map") == 1
     assert gc.gradcheck(rows, X, np.array([0.5, -1.0, 2.0]))
+
+
+def test_a_function_is_differentiated_through_its_graph():
+    f = gc.function(lambda x: gc.sum(x * x))
+    f._fn.__annotations__ = {"x": gc.f64["N"]}
+    np.testing.assert_array_equal(gc.evaluate(gc.grad(f), X), 2 * X)
+    with pytest.raises(GradientError, match="a derivative is of a graph"):
+        gc.grad(lambda x: x)
+    with pytest.raises(GradientError, match="wrt names inputs or parameters"):
+        gc.grad(f, wrt=0)
+
+
+def test_a_pipeline_is_given_by_names():
+    g = gc.trace(lambda x: gc.sum(x * x), gc.f64["N"])
+    assert list(gc.compile(g, pipeline="cse, dce").stages) == ["trace", "cse", "dce"]
