@@ -139,7 +139,7 @@ def wrt_values(graph: Graph, wrt: str | Iterable[str] | None) -> list[Value]:
         raise GradientError(
             f"wrt names inputs or parameters of @{graph.name}, such as {next(iter(sources), 'x')!r}, not {wrt!r}"
         )
-    values: list[Value] = []
+    values = []
     for name in names:
         value = sources.get(str(name).removeprefix("%"))
         if value is None:
