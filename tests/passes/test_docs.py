@@ -7,6 +7,7 @@ import pytest
 
 import graphc as gc
 from golden_files import TESTS
+from graphc.nn import functional as F
 from graphc.passes import PASSES, apply_rules
 from graphc.text.parser import parse
 
@@ -22,7 +23,7 @@ def page(tmp_path, capsys):
     try:
         yield runpy.run_path(str(script)), capsys.readouterr().out
     finally:
-        PASSES.pop("tanh_for_relu", None)
+        PASSES.pop("drop_dropout", None)
 
 
 def test_the_page_runs_and_prints_what_it_shows(page):
@@ -44,5 +45,6 @@ def test_the_rules_on_the_page_apply(page):
         graph, counts = apply_rules(parse(f"graph @f{text}"), [names[name]])
         assert counts == {name: 1}
         assert [node.op.name for node in graph.nodes] == ops
-    graph = gc.trace(lambda x: gc.relu(x), gc.f32["N"])
-    assert [node.op.name for node in PASSES["tanh_for_relu"](graph).nodes] == ["tanh"]
+    graph = gc.trace(lambda x: F.dropout(x * 2, 0.5) + 1, gc.f32["N"])
+    assert graph.count("dropout") == 1
+    assert PASSES["drop_dropout"](graph).count("dropout") == 0
