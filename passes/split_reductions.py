@@ -45,6 +45,8 @@ def factor_out_of_sum(node):
     product = taken_apart(x, axes)
     if not (product.constant or product.negated) or not any(f.value.ndim for f in product.varying):
         return None
+    if not x.single_use and not _is_known(product, axes):
+        return None  # the product is computed for others anyway: a factor more outside would be work
     return _scaled(sum(_product(product.varying), axis=axes, keepdims=False), product, axes, x.ndim)
 
 
