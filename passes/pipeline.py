@@ -34,7 +34,11 @@ class Pass:
 
     def run(self, graph: Graph) -> tuple[Graph, Mapping[str, int]]:
         """The new graph, and how often each of the pass's rules applied, where it counts them."""
-        given = self.function(graph)
+        try:
+            given = self.function(graph)
+        except Exception as error:
+            error.add_note(f"in pass {self.name!r} over @{graph.name}")
+            raise
         new, counts = given if isinstance(given, tuple) else (given, {})
         if not isinstance(new, Graph):
             raise ArgumentError(f"pass {self.name!r} gave {type(new).__name__} instead of a Graph")

@@ -118,6 +118,13 @@ class PatternRecorder:
         parts = tuple(Part(call, i) for i in range(count))
         return parts[0] if count == 1 else parts
 
+    def tensor(self, operand: Any) -> NoReturn:
+        """What functions of the array API ask for, to look at shapes: a pattern has none."""
+        raise RewriteError(
+            "a pattern calls ops, which take what they are given, not functions that look at shapes first: "
+            "graphc.ops.reduction.sum(x, axis=axis) instead of gc.sum(x)"
+        )
+
     def _site(self) -> Location | None:
         """The line of the rule's function that is running."""
         frame = sys._getframe(2)

@@ -71,6 +71,8 @@ def training_step(
     import graphc
 
     graphc.backends.find_backend(backend)
+    if not callable(loss):
+        raise ArgumentError(f"training_step: loss is a function of the model's output and the targets, not {loss!r}")
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"training_step: optimizer is one of graphc.optim, not {optimizer!r}")
     for name, count in (("accumulate", accumulate), ("threads", 1 if threads is None else threads)):
