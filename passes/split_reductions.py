@@ -6,11 +6,11 @@ where s is constant along the summed axes: of rank 0, or repeated there. The bac
 made of sums of g, of g·x and of what the forward sums were made of, all over the batch.
 
 The laws are those of real numbers: results differ by rounding, by the sign of a zero, and where s or a sum is not
-finite (Σ x·s hides an infinite s behind zeros or over no terms, s·Σx does not). Two things are left alone on purpose. A sum of
-differences, Σ g·(x - m), is not split into Σ g·x - m·Σg: where the mean m is large against the spread of x, the
-difference of the two large sums has few correct digits; and it needs no second pass over the data as it is, since Σg
-and Σ g·(x - m) read g and x together. A sum of terms is split only where the graph has both sums anyway. Sums of
-16-bit floats keep their factors, for s·Σx may overflow in f16 where Σ x·s, computed in f32, does not.
+finite (Σ x·s hides an infinite s behind zeros or over no terms, s·Σx does not). Two things are left alone on
+purpose. A sum of differences, Σ g·(x - m), is not split into Σ g·x - m·Σg: where the mean m is large against the
+spread of x, the difference of the two large sums has few correct digits; and it needs no second pass over the data as
+it is, since Σg and Σ g·(x - m) read g and x together. A sum of terms is split only where the graph has both sums
+anyway. Sums of 16-bit floats keep their factors, for s·Σx may overflow in f16 where Σ x·s, computed in f32, does not.
 """
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
