@@ -1,0 +1,170 @@
+"""`fuse`: ops that one kernel computes become one `fused` op.
+
+    %h: f32[N,512] = add(%dot, %bias_everywhere)          %y: f32[N,512] = fused(%dot, %bias) { … }
+    %y: f32[N,512] = relu(%h)                       ->
+
+A fused region computes only what the graph computed, and gives only what others read. Views (broadcast_to, slice …)
+are repeated in every region that reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+from graphc.dim import Extent
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.op import Kind, find_op
+from graphc.passes.fuse.group import Group, is_floating, reads_memory
+from graphc.passes.fuse.grouping import Grouping
+from graphc.passes.fuse.ledger import Edge, Ledger
+from graphc.provenance import Provenance
+
+
+def fuse(graph: Graph) -> Graph:
+    """The graph with one `fused` op for each kernel of several ops."""
+    return fuse_with_ledger(graph)[0]
+
+
+def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
+    """The fused graph, and the decision on every edge of the graph before."""
+    grouping = Grouping(graph)
+    wanted = _wanted(graph, grouping)
+    nodes: list[Node] = []
+    for kernel in grouping.kernels:
+        if isinstance(kernel, Node):
+            views = is_floating(kernel) and kernel.op.name != "reshape"
+            nodes.append(_region_node(graph, [kernel], wanted) if views else kernel)
+        elif kernel.members:
+            repeated = {node for node, at in grouping.recomputed if at == kernel.position}
+            nodes.append(_region_node(graph, kernel.members, wanted, repeated))
+    return graph.with_(nodes=tuple(nodes)), Ledger(_edges(graph, grouping))
+
+
+def _wanted(graph: Graph, grouping: Grouping) -> set[Value]:
+    """The values that a kernel must give: results of the graph, and what other kernels read, through views."""
+    wanted = set(graph.results)
+
+    def read(value: Value, kernel: Group | Node) -> None:
+        node = graph.producers.get(value)
+        if node is None or (isinstance(kernel, Group) and value in kernel.places):
+            return
+        if node in grouping.position:
+            wanted.add(value)
+            return
+        for operand in node.operands:
+            read(operand, kernel)
+
+    for kernel in grouping.kernels:
+        for node in kernel.members if isinstance(kernel, Group) else (kernel,):
+            for operand in node.operands:
+                read(operand, kernel)
+            if node.op.kind is Kind.GATHER and node.operands[0] in graph.producers:
+                wanted.add(node.operands[0])  # read at other places: it is stored, even within the kernel
+    return wanted
+
+
+def _region_node(
+    graph: Graph, members: Sequence[Node], wanted: AbstractSet[Value], repeated: AbstractSet[Node] = frozenset()
+) -> Node:
+    """Ops as one node: itself where it is a single op over values in memory, else `fused` with a region."""
+    if len(members) == 1 and not any(_floats(graph, operand) for operand in members[0].operands):
+        return members[0]
+    outputs = [
+        result
+        for member in members
+        for result in member.results
+        if member not in repeated and (result in wanted or is_floating(member))
+    ]
+    inside: dict[Value, Value] = {}
+    inputs: list[Value] = []
+    operands: list[Value] = []
+    nodes: list[Node] = []
+
+    def bring(value: Value) -> Value:
+        """A value as the region knows it: its own, a view repeated in it, or an input."""
+        if isinstance(value, Literal):
+            return value
+        if value not in inside:
+            node = graph.producers.get(value)
+            if node is not None and is_floating(node):
+                copy(node)
+            else:
+                inside[value] = Value(value.name, value.type)
+                inputs.append(inside[value])
+                operands.append(value)
+        return inside[value]
+
+    def load(value: Value) -> Value:
+        """An array that a node reads at places of its own."""
+        if isinstance(value, Literal):
+            return value
+        if value not in inside:
+            inside[value] = Value(value.name, value.type)
+            inputs.append(inside[value])
+            operands.append(value)
+        return inside[value]
+
+    def copy(node: Node) -> None:
+        whole = reads_memory(node)
+        brought = tuple(load(o) if i in whole else bring(o) for i, o in enumerate(node.operands))
+        for result in node.results:
+            inside[result] = Value(result.name, result.type)
+        results = tuple(inside[result] for result in node.results)
+        nodes.append(Node(node.op, brought, node.attributes, results, node.regions, node.provenance))
+
+    for member in members:
+        copy(member)
+    region = Graph(members[-1].results[0].name, tuple(inputs), tuple(nodes), tuple(inside[o] for o in outputs))
+    provenance = next((m.provenance for m in members if m.provenance.where), Provenance())
+    return Node(find_op("fused"), tuple(operands), {}, tuple(outputs), (region,), provenance)
+
+
+def _floats(graph: Graph, value: Value) -> bool:
+    node = graph.producers.get(value)
+    return node is not None and is_floating(node)
+
+
+def _edges(graph: Graph, grouping: Grouping) -> list[Edge]:
+    """One entry for each op's operand that another op makes."""
+    edges = []
+    for node in graph.nodes:
+        for operand in dict.fromkeys(node.operands):
+            producer = graph.producers.get(operand)
+            if producer is not None:
+                edges.append(_edge(grouping, operand, producer, node))
+    return edges
+
+
+def _edge(grouping: Grouping, value: Value, producer: Node, consumer: Node) -> Edge:
+    def entry(fused: bool, rule: str, reason: str, saved: Extent = 0) -> Edge:
+        name = consumer.results[0].name
+        return Edge(value.name, producer.op.name, name, consumer.op.name, fused, rule, reason, saved)
+
+    size = value.type.size * value.type.dtype.itemsize
+    if producer not in grouping.position:
+        return entry(True, "view", f"{producer.op.name} is repeated where it is read", 2 * size)
+    if consumer not in grouping.position:
+        return entry(True, "view", f"{consumer.op.name} only says where elements are read")
+    if (producer, grouping.position[consumer]) in grouping.recomputed:
+        return entry(True, "recomputed", f"{producer.op.name} is repeated from what the kernel reads anyhow", 2 * size)
+    if grouping.position[producer] == grouping.position[consumer]:
+        return entry(True, _rule(producer, consumer), "one kernel computes both", 2 * size)
+    refused = grouping.refusals.get((value, consumer))
+    if refused is not None:
+        return entry(False, "kernel rules", refused)
+    kernel = grouping.kernels[grouping.position[consumer]]
+    if isinstance(kernel, Node):
+        return entry(False, "own kernel", f"{consumer.op.name} has a kernel of its own and reads memory")
+    return entry(False, "joined another", "the op joined the kernel of another operand, and reads this one from memory")
+
+
+def _rule(producer: Node, consumer: Node) -> str:
+    """What kind of fusion an edge within a kernel is."""
+    if producer.op.kind is Kind.CONTRACTION:
+        return "epilogue"
+    if consumer.op.kind is Kind.REDUCTION:
+        return "reduction of a computed value"
+    if producer.op.kind is Kind.REDUCTION:
+        return "consumer of a reduction"
+    return "elementwise"

@@ -1,0 +1,284 @@
+"""Which ops share a kernel: a walk over the graph that puts each op into the latest kernel that takes it.
+
+Kernels stand in an order, and a kernel may read only what earlier kernels (and the graph's sources) give. An op joins a
+kernel when the kernel's rules admit it (`graphc.passes.fuse.group`) and all else that it reads comes from earlier
+kernels; so no cycle can arise, and no question is asked that costs more than the op's operands. Ops are visited by the
+number of kernels that must run before them: what depends on little goes into early kernels, where
+all others can read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.op import Kind
+from graphc.passes.fuse.group import Group, Refusal, domain_of, is_floating, is_fusable, reads_memory
+from graphc.passes.fuse.place import Place, squeezed
+
+_LOOKED_AT = 6  # kernels that read the same values, latest first
+
+
+class Grouping:
+    """The kernels of a graph, in order; each a group, or a node that has a kernel of its own."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.kernels: list[Group | Node] = []
+        self.position: dict[Node, int] = {}  # of the kernel that computes a node
+        self.refusals: dict[tuple[Value, Node], str] = {}
+        self._readers: dict[Value, list[Group]] = {}
+        self._first_reader: dict[int, int] = {}
+        self._index = {node: number for number, node in enumerate(graph.nodes)}
+        for node in _by_stage(graph):
+            if not is_floating(node):
+                self._visit(node)
+        for value in graph.results:
+            self.materialize(value)
+        self.recomputed: set[tuple[Node, int]] = set()  # members of another kernel, and where they are repeated
+        for node in graph.nodes:
+            self._recompute(node)
+
+    # -- one op -------------------------------------------------------------------------------------------------------
+
+    def _visit(self, node: Node) -> None:
+        if not is_fusable(node):
+            self._alone(node)
+            return
+        self._prepare_operands(node)
+        for group in self._candidates(node):
+            refusal = self._join(group, node)
+            if refusal is None:
+                self._absorb_others(group, node)
+                return
+            for operand in node.operands:
+                if self._home(operand) is group:
+                    self.refusals[operand, node] = refusal.reason
+        group = Group(domain_of(node), self.graph.producers.get, len(self.kernels))
+        refusal = group.admit(node)
+        if refusal is not None:
+            self._alone(node)
+            return
+        self.kernels.append(group)
+        self._entered(group, node)
+
+    def _alone(self, node: Node) -> None:
+        """A kernel (or a mere change of shape) that holds one op."""
+        for operand in node.operands:
+            self.materialize(operand)
+        self.position[node] = len(self.kernels)
+        self.kernels.append(node)
+        self._note_reads(node, self.position[node])
+
+    def materialize(self, value: Value) -> None:
+        """A kernel for a view that must lie in memory."""
+        node = self.graph.producers.get(value)
+        if node is None or not is_floating(node) or node in self.position:
+            return
+        for operand in node.operands:
+            base = self.graph.producers.get(operand)
+            if base is not None and is_floating(base) and node.op.name == "reshape":
+                self.materialize(operand)
+        self.position[node] = len(self.kernels)
+        self.kernels.append(node)
+        self._note_reads(node, self.position[node])
+
+    def _prepare_operands(self, node: Node) -> None:
+        """Arrays that are read as a whole lie in memory, even where they are views."""
+        for i in reads_memory(node):
+            self.materialize(node.operands[i])
+
+    # -- joining ------------------------------------------------------------------------------------------------------
+
+    def _home(self, value: Value) -> Group | None:
+        """The kernel that an operand comes from, through views."""
+        node = self.graph.producers.get(value)
+        while node is not None and node not in self.position:
+            if not node.operands:
+                return None
+            node = self.graph.producers.get(node.operands[0])
+        kernel = self.kernels[self.position[node]] if node is not None else None
+        return kernel if isinstance(kernel, Group) else None
+
+    def _candidates(self, node: Node) -> list[Group]:
+        """The kernels that a node may join: those of its operands, then those that read the same values."""
+        homes = {group for operand in node.operands if (group := self._home(operand)) is not None}
+        if node.op.kind is Kind.CONTRACTION:
+            return sorted(homes, key=lambda group: -group.position)
+        near = [
+            group
+            for operand in node.operands
+            if operand.type.rank
+            for group in self._readers.get(self._base(operand), [])[-_LOOKED_AT:]
+            if group not in homes
+        ]
+        scalars = [self._scalars] if not squeezed(node.results[0].type.shape) and self._scalars is not None else []
+        return [
+            *sorted(homes, key=lambda group: -group.position),
+            *sorted(set(near), key=lambda group: -group.position),
+            *(group for group in scalars if group not in homes),
+        ]
+
+    _scalars: Group | None = None
+
+    def _base(self, value: Value) -> Value:
+        """The value that a chain of views starts from."""
+        node = self.graph.producers.get(value)
+        while node is not None and node not in self.position and node.operands:
+            value = node.operands[0]
+            node = self.graph.producers.get(value)
+        return value
+
+    def _join(self, group: Group, node: Node) -> Refusal | None:
+        for base in self._outside(group, node):
+            producer = self.graph.producers.get(base)
+            if producer is not None and self.position.get(producer, -1) >= group.position:
+                return Refusal("another operand comes from a later kernel")
+        refusal = group.admit(node)
+        if refusal is None:
+            self._entered(group, node)
+        return refusal
+
+    def _outside(self, group: Group, node: Node) -> Iterable[Value]:
+        """What a node reads that the group does not compute, through views."""
+        for operand in node.operands:
+            if isinstance(operand, Literal) or isinstance(group.operand(operand), Place):
+                continue
+            yield self._base(operand)
+
+    def _entered(self, group: Group, node: Node) -> None:
+        self.position[node] = group.position
+        if not group.domain and self._scalars is None:
+            self._scalars = group
+        self._note_reads(node, group.position)
+        for operand in node.operands:
+            if operand.type.rank and not isinstance(operand, Literal):
+                readers = self._readers.setdefault(self._base(operand), [])
+                if group not in readers:
+                    readers.append(group)
+
+    def _note_reads(self, node: Node, position: int) -> None:
+        for operand in node.operands:
+            home = self._home(operand)
+            if home is not None and home.position != position:
+                known = self._first_reader.get(home.position, position)
+                self._first_reader[home.position] = min(known, position)
+
+    # -- merging ------------------------------------------------------------------------------------------------------
+
+    def _absorb_others(self, group: Group, node: Node) -> None:
+        """Take in the kernels of the node's other operands, where nothing before this kernel needs them."""
+        for operand in node.operands:
+            other = self._home(operand)
+            if other is None or other is group or other.contraction is not None:
+                continue
+            if any(member.op.kind is Kind.REDUCTION for member in other.members):
+                continue
+            if self._first_reader.get(other.position, group.position) < group.position:
+                continue
+            self._absorb(group, other)
+
+    def _absorb(self, group: Group, other: Group) -> None:
+        merged = self._merged(group, other)
+        if merged is None:
+            return
+        group.members, group.places = merged.members, merged.places
+        group.cut, group.split = merged.cut, merged.split
+        for member in other.members:
+            self.position[member] = group.position
+            self._note_reads(member, group.position)
+            for operand in member.operands:
+                readers = self._readers.get(self._base(operand))
+                if readers is not None and other in readers:
+                    readers.remove(other)
+                    if group not in readers:
+                        readers.append(group)
+        readers_of_other = self._first_reader.pop(other.position, None)
+        if readers_of_other is not None and readers_of_other != group.position:
+            known_first = self._first_reader.get(group.position, readers_of_other)
+            self._first_reader[group.position] = min(known_first, readers_of_other)
+        other.members, other.places = [], {}
+
+    def _merged(self, group: Group, other: Group) -> Group | None:
+        """Both groups as one: in the graph's order, else with the other just before the op that reads both."""
+        contraction = [group.contraction] if group.contraction is not None else []
+        both = [member for member in (*other.members, *group.members) if member is not group.contraction]
+        orders = [[*contraction, *sorted(both, key=self._index.__getitem__)]]
+        made = {result for member in other.members for result in member.results}
+        if not any(self._base(o) in made for member in group.members[:-1] for o in member.operands):
+            orders.append([*group.members[:-1], *other.members, group.members[-1]])
+        for order in orders:
+            merged = Group(group.domain, self.graph.producers.get, group.position)
+            if all(merged.admit(member) is None for member in order):
+                return merged
+        return None
+
+    # -- recomputing --------------------------------------------------------------------------------------------------
+
+    def _recompute(self, node: Node) -> None:
+        """Repeat an op of one scalar statement in every kernel that reads it, where they read all that it is made of.
+
+        Then it need not be stored: `x̂ = (x - mean)·s` in a backward kernel that reads x - mean and s anyhow.
+        """
+        home = self._home(node.results[0]) if node in self.position else None
+        if home is None or node.op.kind is not Kind.ELEMENTWISE or self.graph.is_result(node.result):
+            return
+        readers = self._kernels_reading(node.result)
+        outside = [kernel for kernel in readers if kernel is not home]
+        if not outside or not node.result.type.rank:
+            return
+        repeated = []
+        for kernel in outside:
+            if not isinstance(kernel, Group) or not self._reads_all_of(kernel, node):
+                return
+            merged = self._with_copy(kernel, node)
+            if merged is None:
+                return
+            repeated.append((kernel, merged))
+        for kernel, merged in repeated:
+            kernel.members, kernel.places = merged.members, merged.places
+            kernel.cut, kernel.split = merged.cut, merged.split
+            self.recomputed.add((node, kernel.position))
+
+    def _kernels_reading(self, value: Value) -> list[Group | Node]:
+        """The kernels that read a value, through views."""
+        kernels: list[Group | Node] = []
+        pending = [value]
+        while pending:
+            for user in self.graph.users.get(pending.pop(), ()):
+                if user not in self.position:
+                    pending += user.results
+                elif self.kernels[self.position[user]] not in kernels:
+                    kernels.append(self.kernels[self.position[user]])
+                if is_floating(user) and user in self.position:
+                    pending += user.results
+        return kernels
+
+    def _reads_all_of(self, kernel: Group, node: Node) -> bool:
+        read = {self._base(o) for member in kernel.members for o in member.operands if not isinstance(o, Literal)}
+        own = [self._base(o) for o in node.operands if not isinstance(o, Literal)]
+        return bool(own) and all(value in read and self._home(value) is not kernel for value in own)
+
+    def _with_copy(self, kernel: Group, node: Node) -> Group | None:
+        contraction = [kernel.contraction] if kernel.contraction is not None else []
+        rest = [member for member in kernel.members if member is not kernel.contraction]
+        copies = [member for member in rest if (member, kernel.position) in self.recomputed]
+        own = [member for member in rest if (member, kernel.position) not in self.recomputed]
+        merged = Group(kernel.domain, self.graph.producers.get, kernel.position)
+        order = (*contraction, *copies, node, *own)  # the node may read earlier copies
+        return merged if all(merged.admit(each) is None for each in order) else None
+
+
+def _by_stage(graph: Graph) -> list[Node]:
+    """The nodes by the number of kernels that must be complete before them, then in the graph's order."""
+    stage: dict[Value, int] = {}
+    ordered = []
+    for index, node in enumerate(graph.nodes):
+        own = max((stage.get(operand, 0) for operand in node.operands), default=0)
+        if node.op.kind is Kind.CONTRACTION or not (is_fusable(node) or is_floating(node)):
+            own += 1
+        after = own
+        for result in node.results:
+            stage[result] = after
+        ordered.append((own, index, node))
+    return [node for _, _, node in sorted(ordered, key=lambda entry: entry[:2])]
