@@ -1,0 +1,325 @@
+"""From the region of a `fused` op to a loop nest.
+
+    nest = lower(region)
+
+The group that fusion made says where each value stands (`graphc.passes.fuse.group`); lowering writes down, for each
+pass over the slice, what must be computed so that the pass can fold its reductions and store its results. A value that
+several passes need is computed in each, or loaded again where it has been stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphc.backends.nests.names import Names
+from graphc.backends.nests.nest import (
+    Accumulator,
+    Buffer,
+    Finish,
+    Fold,
+    Index,
+    Load,
+    Nest,
+    Operand,
+    Pass,
+    Product,
+    Store,
+)
+from graphc.backends.nests.reading import Reader, Scope, strides_of
+from graphc.backends.nests.scalar import computing
+from graphc.dim import Extent
+from graphc.ir import Graph, Node, Value
+from graphc.op import Kind
+from graphc.passes.fuse.group import Group, group_of
+from graphc.passes.fuse.place import Cut, Place, squeezed
+
+
+def lower(region: Graph, *, canonical: bool = False, reserved: frozenset[str] = frozenset()) -> Nest:
+    """The nest of a region; `canonical` names everything by numbers, so that equal kernels have equal nests."""
+    return _Lowering(region, Names(canonical, reserved)).run()
+
+
+class _Lowering:
+    def __init__(self, region: Graph, names: Names) -> None:
+        self.region = region
+        self.group: Group = group_of(region)
+        assert self.group.cut is not None
+        assert self.group.split is not None
+        self.nest = Nest(region.name, self.group.domain, self.group.cut, self.group.split)
+        self.names = names
+        self.outputs = list(dict.fromkeys(region.outputs))
+        self.reader = Reader(region, self.group, self.nest, names)
+        self.last_phase = max((place.phase for place in self.group.places.values()), default=0)
+
+    # -- the whole ----------------------------------------------------------------------------------------------------
+
+    def run(self) -> Nest:
+        for value in self.region.inputs:
+            self.reader.buffers[value] = self._buffer(value, "input")
+        for value in self.outputs:
+            self.reader.buffers[value] = self._buffer(value, "output")
+        self._product()
+        self._column_buffers()
+        for phase in range(self.last_phase + 1):
+            self._pass(phase)
+        self._scalar_outputs()
+        self._finish()
+        self._place_product()
+        self._note_sharing()
+        self.nest.can_fail = self.reader.can_fail
+        return self.nest
+
+    def _buffer(self, value: Value, role: str) -> Buffer:
+        buffer = Buffer(self.names.of(f"{value.name}_{role[:-3]}"), value.type.dtype, role, value.type.size, value)
+        self.nest.buffers.append(buffer)
+        return buffer
+
+    def _temporary(self, wish: str, value: Value, extent: Extent, per_slice: bool = False) -> Buffer:
+        buffer = Buffer(self.names.of(wish), computing(value.type.dtype), "temporary", extent, None, per_slice)
+        self.nest.buffers.append(buffer)
+        return buffer
+
+    # -- levels -------------------------------------------------------------------------------------------------------
+
+    def _is_full(self, place: Place) -> bool:
+        return not place.finish and len(place.axes) == len(self.group.domain) and bool(place.axes)
+
+    def _is_line(self, place: Place) -> bool:
+        """Whether a value has one number for each row, or each column, that the kernel is cut along."""
+        return not place.finish and bool(place.axes) and not self._is_full(place)
+
+    def _operand_place(self, node: Node) -> Place:
+        operand = self.group.operand(node.operands[0])
+        if isinstance(operand, Place):
+            return operand
+        rank = len(squeezed(node.operands[0].type.shape))
+        full = rank == len(self.group.domain)
+        return Place(tuple(range(rank)) if full or self.group.cut is Cut.ROWS else self._column_axes)
+
+    @property
+    def _column_axes(self) -> tuple[int, ...]:
+        return tuple(range(self.nest.split, len(self.group.domain)))
+
+    def _reductions(self) -> Iterable[Node]:
+        return (node for node in self.group.members if node.op.kind is Kind.REDUCTION)
+
+    # -- the product --------------------------------------------------------------------------------------------------
+
+    def _product(self) -> None:
+        node = self.group.contraction
+        if node is None:
+            return
+        lhs, rhs = node.operands
+        ((a_contract,), (b_contract,)) = node.attributes["contract"]
+        stacked = bool(node.attributes["batch"][0])
+        shape = node.result.type.shape
+        batch: Extent = shape[0] if stacked else 1
+        left = self._matrix(lhs, a_contract, stacked)
+        right = self._matrix(rhs, b_contract, stacked)
+        result = self._temporary(node.result.name, node.result, node.result.type.size)
+        panels = None
+        if right.line != 1:
+            panels = self._temporary(f"{rhs.name}_panels", rhs, 0, self.nest.cut is Cut.ROWS or stacked)
+        depth = lhs.type.shape[a_contract]
+        self.nest.product = Product(left, right, result, batch, shape[-2], shape[-1], depth, panels, node)
+        self.reader.buffers[node.result] = self.reader.buffers.get(node.result, result)
+        self.reader.product = (node.result, result)
+
+    def _matrix(self, value: Value, contract: int, stacked: bool) -> Operand:
+        strides = strides_of(value.type.shape)
+        (line,) = (a for a in range(int(stacked), value.type.rank) if a != contract)
+        return Operand(self.reader.buffers[value], strides[0] if stacked else 0, strides[line], strides[contract])
+
+    def _place_product(self) -> None:
+        """The product may lie in the memory of an output that is written no earlier than the product is last read."""
+        product = self.nest.product
+        if product is None:
+            return
+        value = product.node.result
+        if value in self.outputs:
+            self.nest.product_homes = [self.reader.buffers[value]]
+            return
+        last = max(
+            (
+                phase
+                for phase, walk in enumerate(self.nest.passes)
+                for statement in walk.elements
+                if isinstance(statement, Load) and statement.buffer is product.result
+            ),
+            default=-1,
+        )
+        for output in self.outputs:
+            place, buffer = self.group.places.get(output), self.reader.buffers[output]
+            if place is None or not self._is_full(place) or buffer.dtype is not product.result.dtype:
+                continue
+            if place.phase >= last and squeezed(output.type.shape) == squeezed(value.type.shape):
+                self.nest.product_homes.append(buffer)
+
+    # -- passes -------------------------------------------------------------------------------------------------------
+
+    def _column_buffers(self) -> None:
+        """Numbers for each column that are read in later passes lie in arrays."""
+        if self.group.cut is not Cut.COLUMNS:
+            return
+        for node in self.group.members:
+            place = self.group.places[node.results[0]]
+            if not self._is_line(place):
+                continue
+            value = node.result
+            if value in self.reader.buffers and value.type.dtype is computing(value.type.dtype):
+                self.reader.columns[value] = self.reader.buffers[value]
+                continue
+            if node.op.kind is Kind.REDUCTION or self._outlives_pass(value, place):
+                self.reader.columns[value] = self._temporary(value.name, value, self.nest.columns)
+
+    def _outlives_pass(self, value: Value, place: Place) -> bool:
+        """Whether elements, or columns of a later pass, read a number of the columns."""
+        pending = [value]
+        while pending:
+            for user in self.region.users.get(pending.pop(), ()):
+                own = self.group.places.get(user.results[0])
+                if own is None:
+                    pending.append(user.results[0])
+                elif own != place:
+                    return True
+        return False
+
+    def _pass(self, phase: int) -> None:
+        walk = Pass()
+        self.nest.passes.append(walk)
+        self.reader.enter(walk, phase)
+        lines = self.reader.lines
+        stores: list[Store] = []
+        for node in self.group.members:
+            place = self.group.places[node.results[0]]
+            if self._is_line(place) and place.phase == phase:
+                self._line(node, lines, walk)
+        for node in self._reductions():
+            if self._operand_place(node).phase == phase and not self._operand_place(node).finish:
+                self._fold(node, phase, walk)
+        for value in self.outputs:
+            node = self.region.producers[value]
+            place = self.group.places.get(value, Place(tuple(range(len(self.group.domain)))))
+            if not self._is_full(place) or place.phase != phase or node is self.group.contraction:
+                continue
+            name = self.reader.need(value, self.reader.elements)
+            stores.append(Store(self.reader.buffers[value], self.reader.position(value, place.axes), name))
+            self.reader.stored[value] = phase
+        walk.elements.extend(stores)
+        walk.needs_elements = bool(stores) or any(isinstance(s, Fold) for s in walk.elements)
+
+    def _line(self, node: Node, lines: Scope, walk: Pass) -> None:
+        """A number of each row or column: computed, kept where later passes read it, stored where others do."""
+        is_total = node.op.kind is Kind.REDUCTION and self.group.cut is Cut.COLUMNS  # gathered in its array already
+        for value in node.results:
+            place = self.group.places[value]
+            kept, stored = self.reader.columns.get(value), self.reader.buffers.get(value)
+            if is_total and (stored is None or stored is kept):
+                continue
+            name = self.reader.need(value, lines)
+            if kept is not None and not is_total:
+                walk.lines.append(Store(kept, self.reader.line_index(), name))
+            if stored is not None and stored is not kept:
+                walk.lines.append(Store(stored, self.reader.position(value, place.axes), name))
+
+    def _fold(self, node: Node, phase: int, walk: Pass) -> None:
+        value = node.result
+        place, operand = self.group.places[value], self._operand_place(node)
+        full = self._is_full(operand)
+        scope = self.reader.elements if full else self.reader.lines
+        accumulator = self._accumulator(node, place)
+        if accumulator.where == "slice":
+            self.nest.slice_accumulators.append(accumulator)
+        else:
+            walk.accumulators.append(accumulator)
+        name = self.reader.need(node.operands[0], scope)
+        scope.statements.append(Fold(accumulator, name, node))
+        if accumulator.where == "row":
+            self.reader.fold_to_row(value, accumulator)
+
+    def _accumulator(self, node: Node, place: Place) -> Accumulator:
+        value, op = node.result, node.op.name
+        dtype = node.operands[0].type.dtype
+        if place.finish:
+            kept = tuple(self.group.domain[a] for a in place.axes)
+            size: Extent = 1
+            for extent in kept:
+                size = size * extent
+            part = self._temporary(f"{value.name}_parts", value, size, per_slice=True)
+            index = self.reader.index_over(place.axes)
+            accumulator = Accumulator(self.names.of(value.name), op, dtype, "slice", part, index, size)
+            self.reader.totals[value] = accumulator
+            return accumulator
+        if self.group.cut is Cut.ROWS:
+            position = self.names.of(f"{value.name}_at") if op in ("argmax", "argmin") else ""
+            axis = len(self.group.domain) - 1
+            return Accumulator(self.names.of(value.name), op, dtype, "row", position=position, axis=axis)
+        kept_in = self.reader.columns[value]
+        return Accumulator(kept_in.name, op, dtype, "column", kept_in, self.reader.line_index())
+
+    # -- scalars and the finish ---------------------------------------------------------------------------------------
+
+    def _scalar_outputs(self) -> None:
+        for value in self.outputs:
+            place = self.group.places.get(value)
+            is_scalar = place is not None and not place.finish and not place.axes
+            if is_scalar or (place is None and not self.group.domain):
+                name = self.reader.need(value, self.reader.scalars)
+                self.nest.scalar_stores.append(Store(self.reader.buffers[value], Index(), name))
+
+    def _finish(self) -> None:
+        members = [node for node in self.group.members if self.group.places[node.results[0]].finish]
+        spans = sorted({self.group.places[node.results[0]].axes for node in members}, key=len)
+        for axes in spans:
+            finish = Finish(axes, [])
+            self.nest.finishes.append(finish)
+            scope = self.reader.enter_finish(finish)
+            for node in members:
+                value = node.results[0]
+                place = self.group.places[value]
+                if place.axes != axes:
+                    continue
+                if value in self.reader.totals:
+                    total = self.names.of(value.name)
+                    finish.accumulators.append((self.reader.totals[value], total))
+                    scope.names[value] = self.reader.rounded_total(value, total, scope)
+                name = self.reader.need(value, scope)
+                if value in self.reader.buffers:
+                    position = self.reader.position(value, axes)
+                    finish.statements.append(Store(self.reader.buffers[value], position, name))
+
+    # -- memory -------------------------------------------------------------------------------------------------------
+
+    def _note_sharing(self) -> None:
+        """Which inputs' memory an output may take over: those read only at the element that is written, not later."""
+        sharing: dict[Buffer, tuple[Buffer, ...]] = {}
+        fixed = set()
+        if self.nest.product is not None:
+            fixed = {self.nest.product.lhs.buffer, self.nest.product.rhs.buffer}
+        loads: dict[Buffer, list[tuple[int, Load]]] = {}
+        for moment, statement in self._moments():
+            if isinstance(statement, Load):
+                loads.setdefault(statement.buffer, []).append((moment, statement))
+        for moment, statement in self._moments():
+            if not isinstance(statement, Store) or statement.buffer.role != "output":
+                continue
+            for buffer, reads in loads.items():
+                fits = buffer.role == "input" and buffer not in fixed and buffer.dtype is statement.buffer.dtype
+                if not fits or buffer.extent != statement.buffer.extent:
+                    continue
+                if all(at <= moment and load.index == statement.index and not load.guards for at, load in reads):
+                    sharing[statement.buffer] = (*sharing.get(statement.buffer, ()), buffer)
+        self.nest.may_share = sharing
+
+    def _moments(self) -> Iterable[tuple[int, object]]:
+        """Every statement with the time at which it runs: a store of one time may overwrite what is read until then."""
+        yield from ((-1, s) for s in self.nest.scalars)
+        if not self.group.domain:  # else other slices and the finish read scalars again
+            yield from ((0, s) for s in self.nest.scalar_stores)
+        for phase, walk in enumerate(self.nest.passes):
+            yield from ((2 * phase, s) for s in (*walk.lines, *walk.row_loads))
+            yield from ((2 * phase + 1, s) for s in walk.elements)
+        after = 2 * len(self.nest.passes) + 2
+        # A finish for each place runs alone; a scalar that all places read must not be overwritten by the first.
+        for number, finish in enumerate(self.nest.finishes):
+            yield from ((after + number, s) for s in finish.statements)

@@ -1,0 +1,399 @@
+"""How a kernel gets at a value: computed where it is needed, loaded through views, or remembered.
+
+A scope holds the statements of one level of loops. `Reader.need(value, scope)` gives the name of the scalar that has
+the value there, appending what computes it; what does not depend on the inner loop goes into an outer scope.
+"""
+
+from __future__ import annotations
+
+from graphc.backends.nests.names import Names
+from graphc.backends.nests.nest import (
+    Accumulator,
+    Argument,
+    Buffer,
+    Check,
+    Compute,
+    Finish,
+    Index,
+    Load,
+    Nest,
+    Pass,
+    Statement,
+)
+from graphc.backends.nests.scalar import computing, conversion, literal, rounded, template_of
+from graphc.dim import Dim, Extent
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.op import Kind
+from graphc.passes.fuse.group import Group, is_squeeze
+from graphc.passes.fuse.place import Cut, Place, whole_axes
+from graphc.types import Shape, bool_, i64
+
+Indices = list[Index]
+
+
+class Scope:
+    """Statements of one level, and the names of the scalars that they have computed."""
+
+    def __init__(self, level: str, axes: tuple[int, ...], statements: list[Statement], outer: Scope | None) -> None:
+        self.level = level
+        self.axes = axes
+        self.statements = statements
+        self.outer = outer
+        self.names: dict[object, str] = {}
+
+    def find(self, key: object) -> str | None:
+        scope: Scope | None = self
+        while scope is not None:
+            if key in scope.names:
+                return scope.names[key]
+            scope = scope.outer
+        return None
+
+
+def strides_of(shape: Shape) -> list[Extent]:
+    """Row-major strides, in elements."""
+    strides: list[Extent] = []
+    step: Extent = 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step = step * extent
+    return strides[::-1]
+
+
+class Reader:
+    def __init__(self, region: Graph, group: Group, nest: Nest, names: Names) -> None:
+        self.region = region
+        self.group = group
+        self.nest = nest
+        self.names = names
+        self.buffers: dict[Value, Buffer] = {}
+        self.columns: dict[Value, Buffer] = {}
+        self.totals: dict[Value, Accumulator] = {}
+        self._row_totals: dict[Value, Accumulator] = {}
+        self.stored: dict[Value, int] = {}
+        self.product: tuple[Value, Buffer] | None = None
+        self.can_fail = False
+        self.phase = 0
+        rank = len(group.domain)
+        self.scalars = Scope("scalar", (), nest.scalars, None)
+        self._row = Scope("row", tuple(range(nest.split)), [], self.scalars)
+        self.lines = self._row
+        self.elements = Scope("element", tuple(range(rank)), [], self.scalars)
+        self._finish_scalars = Scope("finish", (), [], self.scalars)
+
+    # -- moving through the nest --------------------------------------------------------------------------------------
+
+    def enter(self, walk: Pass, phase: int) -> None:
+        """Begin a pass."""
+        self.phase = phase
+        rank = len(self.group.domain)
+        if self.group.cut is Cut.ROWS:
+            self._row.statements = walk.lines
+            self.lines = self._row
+            self.elements = Scope("element", tuple(range(rank)), walk.elements, self._row)
+        else:
+            self.lines = Scope("column", tuple(range(self.nest.split, rank)), walk.lines, self.scalars)
+            rows = Scope("row", tuple(range(self.nest.split)), walk.row_loads, self.scalars)
+            self.elements = Scope("element", tuple(range(rank)), walk.elements, rows)
+
+    def enter_finish(self, finish: Finish) -> Scope:
+        """Begin the finish over some axes."""
+        if not finish.axes:
+            self._finish_scalars.statements = finish.statements
+            return self._finish_scalars
+        return Scope("finish", finish.axes, finish.statements, self._finish_scalars)
+
+    def fold_to_row(self, value: Value, accumulator: Accumulator) -> None:
+        """Later passes over the row know the total under the accumulator's name."""
+        if accumulator.position:
+            self._row.names[value] = accumulator.position
+        else:
+            self._row.names[value] = accumulator.name
+            dtype = value.type.dtype
+            if computing(dtype) is not dtype:
+                self._row.names[value] = ""  # rounded when it is first read
+
+        self._row_totals[value] = accumulator
+
+    # -- positions ----------------------------------------------------------------------------------------------------
+
+    def index_over(self, axes: tuple[int, ...]) -> Index:
+        """The place in a row-major array over some axes of the domain."""
+        index = Index()
+        for axis, stride in zip(axes, strides_of(tuple(self.group.domain[a] for a in axes)), strict=True):
+            index = index + Index(0, ((axis, stride),))
+        return index
+
+    def line_index(self) -> Index:
+        """The place of a column's number in an array of them."""
+        return self.index_over(self.lines.axes)
+
+    def indices(self, shape: Shape, axes: tuple[int, ...]) -> Indices:
+        """For each axis of a value that spans these axes of the domain, its position."""
+        return [Index() if n is None else Index(0, ((axes[n], 1),)) for n in whole_axes(shape)]
+
+    def position(self, value: Value, axes: tuple[int, ...]) -> Index:
+        """The place of a value's element in its array."""
+        return _linear(self.indices(value.type.shape, axes), value.type.shape)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def need(self, value: Value, scope: Scope) -> str:
+        """The scalar that holds a value in a scope."""
+        if isinstance(value, Literal):
+            return self._literal(value)
+        place = self.group.places.get(value)
+        if place is None:
+            shape = value.type.shape
+            count = sum(extent != 1 for extent in shape)
+            axes = scope.axes if count == len(scope.axes) else ()
+            if count and not axes:  # a view of one of the group's own values
+                axes = tuple(range(len(self.group.domain)))[-count:]
+            return self.read(value, self.indices(shape, axes), scope)
+        if not place.axes and not place.finish:
+            scope = self.scalars
+        elif self.group.cut is Cut.ROWS and self._is_row(place) and scope.level == "element":
+            scope = self._row
+        known = scope.find(value)
+        if known:
+            return known
+        if value in self._row_totals and not place.finish:
+            return self._round(value, self._row_totals[value].name, self._row)
+        if self._lies_in_columns(value, place, scope):
+            return self._load(self.columns[value], self.index_over(place.axes), scope, value)
+        if scope.level == "element":
+            if self.product is not None and value is self.product[0]:
+                return self._load(self.product[1], self.position(value, scope.axes), scope, value)
+            if self.stored.get(value, self.phase) < self.phase:
+                return self._load(self.buffers[value], self.position(value, scope.axes), scope, value)
+        return self._compute(self.region.producers[value], scope)
+
+    def _is_row(self, place: Place) -> bool:
+        return not place.finish and 0 < len(place.axes) < len(self.group.domain)
+
+    def _lies_in_columns(self, value: Value, place: Place, scope: Scope) -> bool:
+        if value not in self.columns or scope.level not in ("element", "column"):
+            return False
+        is_total = self.region.producers[value].op.kind is Kind.REDUCTION
+        return scope.level == "element" or is_total or place.phase < self.phase
+
+    def rounded_total(self, value: Value, total: str, scope: Scope) -> str:
+        """A total at the finish, rounded where it was summed in a wider dtype."""
+        return self._round(value, total, scope)
+
+    def _round(self, value: Value, name: str, scope: Scope) -> str:
+        dtype = value.type.dtype
+        if computing(dtype) is dtype:
+            return name
+        target = self.names.of(f"{value.name}_rounded")
+        scope.statements.append(Compute(target, rounded("{0}", dtype), (name,), dtype))
+        scope.names[value] = target
+        return target
+
+    def _literal(self, value: Literal) -> str:
+        dtype = value.type.dtype
+        if not isinstance(value.value, Dim):
+            return literal(value.value, dtype)
+        return self._extent_scalar(value.value, dtype)
+
+    def _extent_scalar(self, extent: Extent, dtype: object) -> str:
+        """An extent as a number of a dtype."""
+        key = ("extent", str(extent), dtype)
+        known = self.scalars.find(key)
+        if known is None:
+            known = self.scalars.names[key] = self.names.of("extent_value")
+            template = "{0}" if dtype is i64 else f"{conversion(dtype)}({{0}})"  # type: ignore[arg-type]
+            self.scalars.statements.append(Compute(known, template, (extent,), dtype))  # type: ignore[arg-type]
+        return known
+
+    # -- loads --------------------------------------------------------------------------------------------------------
+
+    def read(self, value: Value, at: Indices, scope: Scope) -> str:
+        """A value at a position, through the views that the region repeats."""
+        if isinstance(value, Literal) or value in self.group.places:
+            return self.need(value, scope)
+        if value not in self.region.producers:
+            return self._load(self.buffers[value], _linear(at, value.type.shape), scope, value)
+        node = self.region.producers[value]
+        name, attributes = node.op.name, node.attributes
+        if name == "full":
+            if isinstance(attributes["value"], Dim):
+                return self._extent_scalar(attributes["value"], value.type.dtype)
+            return literal(attributes["value"], value.type.dtype)
+        if name == "iota":
+            return self._iota(node, at[attributes["axis"]], scope)
+        (operand,) = node.operands
+        return self.read(operand, self._through(node, operand, at), scope)
+
+    def _through(self, node: Node, operand: Value, at: Indices) -> Indices:
+        """The position in a view's operand."""
+        name, attributes, shape = node.op.name, node.attributes, operand.type.shape
+        if is_squeeze(node):
+            whole = [index for index, extent in zip(at, node.result.type.shape, strict=True) if extent != 1]
+            return [Index() if n is None else whole[n] for n in whole_axes(shape)]
+        if name == "broadcast_to":
+            lead = len(at) - len(shape)
+            return [Index() if extent == 1 else at[lead + k] for k, extent in enumerate(shape)]
+        if name == "permute_dims":
+            moved = [Index()] * len(at)
+            for index, axis in zip(at, attributes["axes"], strict=True):
+                moved[axis] = index
+            return moved
+        if name == "flip":
+            return [
+                index.times(-1).plus(shape[k] - 1) if k in attributes["axis"] else index for k, index in enumerate(at)
+            ]
+        if name == "slice":
+            strides = attributes["strides"] or (1,) * len(at)
+            return [
+                index.times(stride).plus(start)
+                for index, stride, start in zip(at, strides, attributes["starts"], strict=True)
+            ]
+        raise AssertionError(f"{name} is no view")
+
+    def _load(self, buffer: Buffer, index: Index, scope: Scope, value: Value) -> str:
+        """An element of an array, loaded in the outermost scope that knows its position."""
+        while scope.outer is not None and scope.level == "element" and index.axes <= set(scope.outer.axes):
+            if index.computed:
+                break
+            scope = scope.outer
+        if scope.level in ("row", "column", "finish") and not index.axes and not index.computed:
+            scope = self.scalars
+        key = (buffer, index)
+        known = scope.find(key)
+        if known is None:
+            known = scope.names[key] = self.names.of(value.name)
+            scope.statements.append(Load(known, buffer, index))
+        return known
+
+    def _iota(self, node: Node, index: Index, scope: Scope) -> str:
+        dtype = node.result.type.dtype
+        key = ("iota", str(index), dtype)
+        known = scope.find(key)
+        if known is None:
+            known = scope.names[key] = self.names.of("position")
+            template = "{0}" if dtype is i64 else f"{conversion(dtype)}({{0}})"
+            scope.statements.append(Compute(known, template, (index,), dtype, node))
+        return known
+
+    # -- computing ----------------------------------------------------------------------------------------------------
+
+    def _compute(self, node: Node, scope: Scope) -> str:
+        if node.op.kind is Kind.RANDOM:
+            return self._random(node, scope)
+        if node.op.kind is Kind.GATHER:
+            return self._gather(node, scope)
+        if node.op.name == "pad":
+            return self._pad(node, scope)
+        if node.op.name == "concat":
+            return self._concat(node, scope)
+        arguments: tuple[Argument, ...] = tuple(self._argument(node, operand, scope) for operand in node.operands)
+        return self._define(node, template_of(node), arguments, scope)
+
+    def _argument(self, node: Node, operand: Value, scope: Scope) -> str:
+        """An operand as a scalar: it has the node's shape, or rank 0."""
+        if isinstance(operand, Literal) or operand in self.group.places:
+            return self.need(operand, scope)
+        shape = operand.type.shape
+        axes = () if not any(e != 1 for e in shape) else self._span(node, scope)
+        return self.read(operand, self.indices(shape, axes), scope)
+
+    def _span(self, node: Node, scope: Scope) -> tuple[int, ...]:
+        place = self.group.places.get(node.results[0])
+        return scope.axes if place is None else place.axes
+
+    def _define(self, node: Node, template: str, arguments: tuple[Argument, ...], scope: Scope) -> str:
+        value = node.results[0]
+        target = self.names.of(value.name)
+        scope.names[value] = target
+        scope.statements.append(Compute(target, template, arguments, value.type.dtype, node))
+        return target
+
+    def _own_indices(self, node: Node, scope: Scope) -> Indices:
+        return self.indices(node.results[0].type.shape, self._span(node, scope))
+
+    def _random(self, node: Node, scope: Scope) -> str:
+        rng = self.buffers[node.operands[0]]
+        seed = self._load(rng, Index(0), self.scalars, node.operands[0])
+        step = self._load(rng, Index(1), self.scalars, node.operands[0])
+        position = _linear(self._own_indices(node, scope), node.result.type.shape)
+        template = f"random_bits({{0}}, {{1}}, {node.attributes['stream']}, {{2}})"
+        return self._define(node, template, (seed, step, position), scope)
+
+    def _gather(self, node: Node, scope: Scope) -> str:
+        x, indices = node.operands
+        axis, own = node.attributes["axis"], self._own_indices(node, scope)
+        if node.op.name == "take":
+            count = indices.type.rank
+            places = own[axis : axis + count]
+            at: list[Index] = [*own[:axis], Index(), *own[axis + count :]]
+        else:
+            places, at = own, [*own[:axis], Index(), *own[axis + 1 :]]
+        if isinstance(indices, Literal) or indices in self.group.places:
+            found = self.need(indices, scope)
+        else:
+            found = self.read(indices, places, scope)
+        extent = x.type.shape[axis]
+        wide = self.names.of("index")
+        scope.statements.append(Compute(wide, "to_i64({0})", (found,), i64))
+        held = self.names.of("index")
+        scope.statements.append(Check(held, wide, extent, node))
+        self.can_fail = True
+        at[axis] = Index(0, (), ((held, 1),))
+        target = self.names.of(node.result.name)
+        scope.names[node.result] = target
+        scope.statements.append(Load(target, self.buffers[x], _linear(at, x.type.shape)))
+        return target
+
+    def _pad(self, node: Node, scope: Scope) -> str:
+        (x,) = node.operands
+        own, attributes = self._own_indices(node, scope), node.attributes
+        between = attributes["interior"] or (0,) * len(own)
+        at: Indices = []
+        guards = []
+        for k, (index, low, inside) in enumerate(zip(own, attributes["low"], between, strict=True)):
+            shifted = index.plus(-low)
+            extent = x.type.shape[k]
+            guards.append((shifted, extent * (inside + 1), inside + 1))
+            if inside:
+                quotient = self.names.of("place")
+                scope.statements.append(Compute(quotient, f"{{0}} // {inside + 1}", (shifted,), i64))
+                shifted = Index(0, (), ((quotient, 1),))
+            at.append(shifted)
+        otherwise = literal(attributes["value"], computing(x.type.dtype))
+        return self._guarded(node, x, at, tuple(guards), otherwise, scope)
+
+    def _concat(self, node: Node, scope: Scope) -> str:
+        own, axis = self._own_indices(node, scope), node.attributes["axis"]
+        start: Extent = 0
+        name = literal(False if node.result.type.dtype is bool_ else 0, computing(node.result.type.dtype))
+        for x in node.operands:
+            extent = x.type.shape[axis]
+            at = [index.plus(-start) if k == axis else index for k, index in enumerate(own)]
+            name = self._guarded(node, x, at, ((at[axis], extent, 1),), name, scope)
+            start = start + extent
+        return name
+
+    def _guarded(
+        self,
+        node: Node,
+        x: Value,
+        at: Indices,
+        guards: tuple[tuple[Index, Extent, int], ...],
+        otherwise: str,
+        scope: Scope,
+    ) -> str:
+        if isinstance(x, Literal):
+            return self._literal(x)
+        target = self.names.of(node.result.name)
+        scope.statements.append(Load(target, self.buffers[x], _linear(at, x.type.shape), guards, otherwise))
+        scope.names[node.result] = target
+        return target
+
+
+def _linear(at: Indices, shape: Shape) -> Index:
+    """Positions along axes as one place in a row-major array."""
+    total = Index()
+    for index, stride in zip(at, strides_of(shape), strict=True):
+        total = total + index.times(stride)
+    return total
