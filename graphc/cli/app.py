@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from graphc.cli.cache import cache
 from graphc.cli.diff import diff
 from graphc.cli.listing import ops, passes
 from graphc.cli.opt import opt
@@ -16,7 +17,7 @@ from graphc.cli.train import train
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 commands.add_typer(train, name="train")
-for command in (show, opt, diff, passes, ops):
+for command in (show, opt, diff, passes, ops, cache):
     commands.command()(command)
 
 _traceback: ContextVar[bool] = ContextVar("graphc_cli_traceback", default=False)

@@ -1,0 +1,1 @@
+"""The CPU backend: regions become native kernels, generated as readable Python and compiled by Numba."""
