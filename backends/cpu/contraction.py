@@ -1,0 +1,276 @@
+"""Matrix products inside generated kernels: `gemm_f32`, `gemm_f64`, and the packing of their right operand.
+
+    width = panel_width("float32")                  # 16 columns with AVX2
+
+    @cfunc("void(uintp, int64, int64)")
+    def kernel(row, slice, slices):                # y = x · wᵀ for x[n, 784] and w[512, 784], columns by blocks of 128
+        pack_f32(784, 128, w + slice * 128 * 784 * 4, 1, 784, packed)
+        gemm_f32(n, 128, 784, x, 784, 1, packed, 784 * width, width, y + slice * 128 * 4, 512)
+
+Addresses are in bytes, extents and strides in elements. A stride that is a literal (here 784 and 1) becomes part of the
+instructions' addresses; the row's stride of C and the extents may be known only when the kernel runs, at no cost.
+Blocks that are worth copying are copied to the stack, at most 352 KB of it.
+
+    gemm(m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row)
+        C[i·c_row + j] = sum over p of A[i·a_row + p·a_depth] · B[(j // W)·b_panel + p·b_depth + j % W]
+        B as it is, row by row: b_panel = W, b_depth = the row's stride; B packed: b_panel = k·W, b_depth = W
+    pack(k, n, b, b_row, b_column, packed)
+        B[p·b_row + j·b_column], 0 <= p < k, 0 <= j < n, to ceil(n / W) panels of k rows of W; zeros beyond column n
+
+Nothing is read or written beyond these elements, and a sum runs over p in ascending order wherever its element lies.
+With NUMBA_DISABLE_JIT=1 the same names are plain Python over the same memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from graphc.backends.cpu.left_operand import DEPTH_BYTES, left_operand
+from graphc.backends.cpu.microkernel import Tile, each_tile, emit_tile
+from graphc.backends.cpu.packing import PACK, Packing
+from graphc.backends.cpu.vector_ir import (
+    I64,
+    POINTER,
+    Tiling,
+    Word,
+    at,
+    count_up,
+    new_function,
+    smaller,
+    stack,
+    times,
+    word,
+)
+
+CONFIGURATION: Any = numba.config  # its names come from the environment
+GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", "c_row")
+ADDRESSES = {"a", "b", "c", "packed"}
+COLLIDING = 2048  # rows of B that are a multiple of this many bytes apart crowd into few sets of the caches
+COPIED_COLUMNS = 256
+MANY_ROWS = 32  # from here on a copy of B is read often enough
+
+
+def panel_width(dtype: str) -> int:
+    """Columns of a panel of packed B: two vectors of the machine."""
+    return Tiling.of(dtype).width
+
+
+# -- loops ----------------------------------------------------------------------------------------------------------
+
+
+class Gemm:
+    """The loops around the tiles: blocks of depth, of columns where B is copied, of rows, panels, tiles.
+
+    Strides are in bytes from here on: integers where they are known, else arguments of the function.
+    """
+
+    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
+        self.module, self.tiling, self.literals = module, tiling, literals
+
+    def emit(self) -> ir.Function:
+        """The function, once per module and combination of known numbers."""
+        known = ".".join(str(self.literals.get(name, "x")) for name in GEMM)
+        name = f"graphc.gemm.{self.tiling.suffix}.{known}"
+        if name in self.module.globals:
+            return self.module.globals[name]
+        function, b = new_function(self.module, name, [(x, POINTER if x in ADDRESSES else I64) for x in GEMM])
+        given: dict[str, Any] = dict(zip(GEMM, function.args, strict=True)) | self.literals
+        stride = {x: times(b, given[x], self.tiling.size) for x in GEMM if "_" in x}
+        self.a_row, self.a_depth, self.c_row = stride["a_row"], stride["a_depth"], stride["c_row"]
+        self.b_panel, self.b_depth = stride["b_panel"], stride["b_depth"]
+        self.m, self.n, self.k = (word(given[x]) for x in "mnk")
+        self.left = left_operand(b, self.tiling, self.a_row, self.a_depth, self.literals.get("n"))
+        self._depths(b, given["a"], given["b"], given["c"])
+        b.ret_void()
+        return function
+
+    def _depths(self, b: ir.IRBuilder, a: ir.Value, right: ir.Value, c: ir.Value) -> None:
+        """Blocks of depth, at least one: sums over nothing are written too."""
+        step = DEPTH_BYTES // self.tiling.size
+        stop = b.select(b.icmp_signed(">", self.k, word(0)), self.k, word(1))
+        columns, copied = self._copied_columns(b)
+
+        def block(p: ir.Value) -> None:
+            depth = smaller(b, b.sub(self.k, p), step)
+            resume = b.icmp_signed(">", p, word(0))
+            a_p, right_p = at(b, a, times(b, self.a_depth, p)), at(b, right, times(b, self.b_depth, p))
+
+            def chunk(j: ir.Value) -> None:
+                width = smaller(b, b.sub(self.n, j), columns)
+                panels = self._panels(b, self._panel(b, right_p, self.b_panel, j), width, depth, copied)
+                c_j = at(b, c, times(b, j, self.tiling.size))
+                self._rows(b, width, depth, a_p, panels, c_j, resume)
+
+            count_up(b, 0, self.n, columns, chunk, "chunk")
+
+        count_up(b, 0, stop, step, block, "depth")
+
+    def _copied_columns(self, b: ir.IRBuilder) -> tuple[ir.Value, ir.Value | None]:
+        """How many columns of B to take at once, and whether they are copied to panels; None where that cannot pay."""
+        if isinstance(self.b_depth, int) and self.b_depth % COLLIDING:
+            return self.n, None
+        self.copy = stack(b, COPIED_COLUMNS * DEPTH_BYTES)
+        collides = b.icmp_signed("==", b.and_(word(self.b_depth), word(COLLIDING - 1)), word(0))
+        by_rows = b.icmp_signed("==", word(self.b_panel), word(self._line))
+        copied = b.and_(b.and_(collides, by_rows), b.icmp_signed(">=", self.m, word(MANY_ROWS)))
+        return b.select(copied, word(COPIED_COLUMNS), self.n), copied
+
+    def _panels(
+        self, b: ir.IRBuilder, right: ir.Value, columns: ir.Value, depth: ir.Value, copied: ir.Value | None
+    ) -> tuple[ir.Value, Word, Word]:
+        """Where the panels are that tiles read, and their strides."""
+        if copied is None:
+            return right, self.b_panel, self.b_depth
+        with b.if_then(copied):
+            pack = Packing(self.module, self.tiling, {"b_column": 1}).emit()
+            row = b.sdiv(word(self.b_depth), word(self.tiling.size))
+            b.call(pack, [depth, columns, right, row, word(1), self.copy])
+        panel, line = times(b, depth, self._line), self._line
+        return (
+            b.select(copied, self.copy, right),
+            b.select(copied, word(panel), word(self.b_panel)),
+            b.select(copied, word(line), word(self.b_depth)),
+        )
+
+    def _rows(
+        self, b: ir.IRBuilder, n: ir.Value, depth: ir.Value, a: ir.Value,
+        panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value,
+    ) -> None:  # fmt: skip
+        """Blocks of rows, and for each all panels."""
+        right, b_panel, b_depth = panels
+
+        def block(i: ir.Value) -> None:
+            rows = smaller(b, b.sub(self.m, i), self.left.rows)
+            left = self.left.fill(rows, depth, at(b, a, times(b, self.a_row, i)))
+            c_i = at(b, c, times(b, self.c_row, i))
+
+            def panel(j: ir.Value) -> None:
+                columns = b.sub(n, j)
+                here, c_ij = self._panel(b, right, b_panel, j), at(b, c_i, times(b, j, self.tiling.size))
+
+                def tiles(vectors: int, masked: bool) -> None:
+                    def tile(i: ir.Value, height: int) -> None:
+                        a_i, strides = self.left.tile(left, i, height)
+                        call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked), strides)
+                        to = at(b, c_ij, times(b, self.c_row, i))
+                        a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
+                        b.call(call, [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume])
+
+                    each_tile(b, self.tiling, rows, tile)
+
+                with b.if_else(b.icmp_signed(">=", columns, word(self.tiling.width))) as (full, edge):
+                    with full:
+                        tiles(vectors=2, masked=False)
+                    with edge, b.if_else(b.icmp_signed(">", columns, word(self.tiling.lanes))) as (two, one):
+                        with two:
+                            tiles(vectors=2, masked=True)
+                        with one:
+                            tiles(vectors=1, masked=True)
+
+            count_up(b, 0, n, self.tiling.width, panel, "panel")
+
+        count_up(b, 0, self.m, self.left.rows, block, "rows")
+
+    @property
+    def _line(self) -> int:
+        """Bytes of a panel's row."""
+        return self.tiling.width * self.tiling.size
+
+    def _panel(self, b: ir.IRBuilder, right: ir.Value, b_panel: Word, j: ir.Value) -> ir.Value:
+        """The panel that starts with column j."""
+        return at(b, right, times(b, b_panel, b.sdiv(j, word(self.tiling.width))))
+
+
+# -- what kernels call ----------------------------------------------------------------------------------------------
+
+
+def _typed(emitter: type[Gemm] | type[Packing], dtype: str, kinds: dict[str, Any]) -> Any:
+    """The signature of a call and how it is lowered: literals go into the function, the rest are its arguments."""
+    for name, kind in kinds.items():
+        if not isinstance(kind, types.Integer):
+            raise TypingError(f"{emitter.__name__.lower()}: {name} is an integer, not {kind}")
+    literals = {
+        name: int(kind.literal_value)
+        for name, kind in kinds.items()
+        if isinstance(kind, types.IntegerLiteral) and name not in ADDRESSES
+    }
+
+    def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = emitter(builder.module, Tiling.of(dtype), literals).emit()
+        arguments = []
+        for (name, kind), value in zip(kinds.items(), values, strict=True):
+            if name in literals:
+                arguments.append(word(literals[name]))
+                continue
+            wide = context.cast(builder, value, kind, types.int64)
+            arguments.append(builder.inttoptr(wide, POINTER) if name in ADDRESSES else wide)
+        builder.call(function, arguments)
+        return context.get_dummy_value()
+
+    return types.void(*kinds.values()), lower
+
+
+def _callable(name: str, typed: Any, plain: Any) -> Any:
+    """What compiled kernels call, or its twin in Python."""
+    plain.__name__ = typed.__name__ = name
+    return plain if CONFIGURATION.DISABLE_JIT else intrinsic(prefer_literal=True)(typed)
+
+
+def _gemm(dtype: str) -> Any:
+    def typed(
+        _: Any, m: Any, n: Any, k: Any, a: Any, a_row: Any, a_depth: Any, b: Any, b_panel: Any, b_depth: Any, c: Any,
+        c_row: Any,
+    ) -> Any:  # fmt: skip
+        kinds = (m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row)
+        return _typed(Gemm, dtype, dict(zip(GEMM, kinds, strict=True)))
+
+    def plain(
+        m: int, n: int, k: int, a: int, a_row: int, a_depth: int, b: int, b_panel: int, b_depth: int, c: int, c_row: int
+    ) -> None:
+        width = panel_width(dtype)
+        A = _view(dtype, a, (m, k), (a_row, a_depth))
+        for j in range(0, int(n), width):
+            columns = min(width, int(n) - j)
+            B = _view(dtype, int(b) + j // width * int(b_panel) * A.itemsize, (k, columns), (b_depth, 1))
+            _view(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))[:] = A @ B
+
+    return _callable(f"gemm_{dtype}", typed, plain)
+
+
+def _pack(dtype: str) -> Any:
+    def typed(_: Any, k: Any, n: Any, b: Any, b_row: Any, b_column: Any, packed: Any) -> Any:
+        return _typed(Packing, dtype, dict(zip(PACK, (k, n, b, b_row, b_column, packed), strict=True)))
+
+    def plain(k: int, n: int, b: int, b_row: int, b_column: int, packed: int) -> None:
+        width = panel_width(dtype)
+        B = _view(dtype, b, (k, n), (b_row, b_column))
+        panels = _view(dtype, packed, (-(-int(n) // width), k, width), (int(k) * width, width, 1))
+        for j, panel in enumerate(panels):
+            columns = B[:, j * width : (j + 1) * width]
+            panel[:, : columns.shape[1]] = columns
+            panel[:, columns.shape[1] :] = 0
+
+    return _callable(f"pack_{dtype}", typed, plain)
+
+
+def _view(dtype: str, address: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The elements at an address, as an array; strides count elements."""
+    kind = np.dtype(dtype)
+    extents, steps = [int(x) for x in shape], [int(x) * kind.itemsize for x in strides]
+    if 0 in extents:
+        return np.zeros(extents, kind)
+    span = sum((extent - 1) * step for extent, step in zip(extents, steps, strict=True)) + kind.itemsize
+    memory = memoryview((ctypes.c_char * span).from_address(int(address)))
+    return np.ndarray(extents, kind, memory, strides=steps)
+
+
+gemm_f32, gemm_f64 = _gemm("float32"), _gemm("float64")
+pack_f32, pack_f64 = _pack("float32"), _pack("float64")

@@ -1,0 +1,101 @@
+"""The left operand of a contraction, as tiles read it: where it lies, or a block of it copied to the stack.
+
+    AsItIs     rows are contiguous: a tile's broadcast loads go straight to A
+    Columns    the transpose of a matrix kept row by row, or any other strides: of every tile the column at p = 0, the
+               column at p = 1, ..., side by side
+
+A tile reads a few addresses at every p, one stride from each other. Where that is a multiple of 4 KB, all of them fall
+into one set of the first-level cache, and the next tile finds none of what the one before brought in: this is why a
+weight gradient, whose left operand is read by columns, is worth a copy.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from graphc.backends.cpu.microkernel import Strides, each_tile
+from graphc.backends.cpu.vector_ir import I32, Tiling, Vectors, Word, at, count_up, stack, times, word
+
+SETS_OF_CACHE = 4096  # bytes after which the first-level cache begins anew
+WAYS_OF_CACHE = 8  # lines it holds of addresses that far apart
+DEPTH_BYTES = 1024  # of a row, in a block of depth
+COPIED_ROWS = 96
+
+
+class AsItIs:
+    """No copy: the strides of A are in the tiles' addresses."""
+
+    rows = 240  # by 1 KB: a block that stays in the second-level cache
+
+    def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word) -> None:
+        self.b, self.tiling, self.row, self.depth = b, tiling, row, depth
+
+    def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
+        """Make the block that starts at `a` ready; the address that `tile` counts from."""
+        return a
+
+    def tile(self, block: ir.Value, i: ir.Value, height: int) -> tuple[ir.Value, Strides]:
+        """Where the rows of a tile begin, and its strides."""
+        known = (stride if isinstance(stride, int) else None for stride in (self.row, self.depth))
+        return at(self.b, block, times(self.b, self.row, i)), Strides(*known)
+
+
+class Columns(AsItIs):
+    """A copy in the order in which the tiles read."""
+
+    rows = COPIED_ROWS
+
+    def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word) -> None:
+        super().__init__(b, tiling, row, depth)
+        self.copy = stack(b, COPIED_ROWS * DEPTH_BYTES)
+
+    def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
+        b = self.b
+
+        def tile(i: ir.Value, height: int) -> None:
+            source, target = at(b, a, times(b, self.row, i)), self._place(i)
+
+            def columns(contiguous: bool) -> None:
+                def column(p: ir.Value) -> None:
+                    value = self._column(at(b, source, times(b, self.depth, p)), height, contiguous)
+                    b.store(value, at(b, target, times(b, p, height * self.tiling.size))).align = self.tiling.size
+
+                count_up(b, 0, depth, 1, column, "column")
+
+            if isinstance(self.row, int):
+                columns(self.row == self.tiling.size)
+                return
+            with b.if_else(b.icmp_signed("==", self.row, word(self.tiling.size))) as (contiguous, scattered):
+                with contiguous:
+                    columns(True)
+                with scattered:
+                    columns(False)
+
+        each_tile(b, self.tiling, rows, tile)
+        return self.copy
+
+    def tile(self, block: ir.Value, i: ir.Value, height: int) -> tuple[ir.Value, Strides]:
+        return self._place(i), Strides(self.tiling.size, height * self.tiling.size)
+
+    def _place(self, i: ir.Value) -> ir.Value:
+        return at(self.b, self.copy, times(self.b, i, DEPTH_BYTES))
+
+    def _column(self, address: ir.Value, height: int, contiguous: bool) -> ir.Value:
+        b, kind = self.b, ir.VectorType(self.tiling.scalar, height)
+        if contiguous:
+            value = b.load(address, typ=kind)
+            value.align = self.tiling.size
+            return value
+        value, v = ir.Constant(kind, ir.Undefined), Vectors(self.tiling, b)
+        for i in range(height):
+            value = b.insert_element(value, v.scalar(at(b, address, times(b, self.row, i))), ir.Constant(I32, i))
+        return value
+
+
+def left_operand(b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, columns: int | None) -> AsItIs:
+    """How to read an A of these strides, in bytes; `columns` of C, where known, tell whether a copy is worth it."""
+    collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
+    known = isinstance(row, int) and isinstance(depth, int)
+    few = columns is not None and columns <= 2 * tiling.width
+    as_it_is = (known and few) or (isinstance(depth, int) and depth == tiling.size and not collides)
+    return (AsItIs if as_it_is else Columns)(b, tiling, row, depth)

@@ -1,0 +1,133 @@
+"""Tiles of a contraction, written as LLVM vector IR: a block of C stays in registers while the depth runs.
+
+    tile = Tile(Tiling.of("float32"), rows=6, vectors=2, masked=False)
+    function = emit_tile(module, tile, Strides(row=3136, depth=4))
+    # C[i, j] (+)= sum over p of A[i, p] · B[p, j]  for 6 rows i and 2 vectors of columns j
+
+Every element of C is one chain of fused multiply-adds in ascending p, in whatever tile it falls: a sum depends on
+neither the extents nor the place of the tile, bit for bit. Strides that are known become part of the addresses
+(`vbroadcastss 3136(%rax), %ymm0`), which is what makes A readable without packing it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from graphc.backends.cpu.vector_ir import (
+    I1,
+    I64,
+    POINTER,
+    Tiling,
+    Vectors,
+    Word,
+    at,
+    carry,
+    count_up,
+    new_function,
+    times,
+    word,
+)
+
+TILE = (
+    ("k", I64), ("a", POINTER), ("a_row", I64), ("a_depth", I64), ("b", POINTER), ("b_depth", I64),
+    ("c", POINTER), ("c_row", I64), ("columns", I64), ("resume", I1),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of `rows` by `vectors`; where `masked`, only some columns of the last vector exist."""
+
+    tiling: Tiling
+    rows: int
+    vectors: int
+    masked: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{'m' if self.masked else ''}"
+
+    @property
+    def unroll(self) -> int:
+        """Depth steps between two tests of the loop; edges are short of work anyway, and quick to compile this way."""
+        return 1 if self.masked else 2 if self.rows > 6 else 4
+
+
+@dataclass(frozen=True)
+class Strides:
+    """Distances in bytes within A, None where only the run knows."""
+
+    row: int | None
+    depth: int | None
+
+    @property
+    def name(self) -> str:
+        return ".".join("x" if stride is None else str(stride) for stride in (self.row, self.depth))
+
+
+def each_tile(b: ir.IRBuilder, tiling: Tiling, rows: ir.Value, body: Callable[[ir.Value, int], None]) -> None:
+    """body(i, height) for the tiles of a column: the tallest while they fit, then shorter ones."""
+    done: ir.Value = word(0)
+    for height in [tiling.rows, *(shorter for shorter in (4, 2, 1) if shorter < tiling.rows)]:
+
+        def tile(i: ir.Value, height: int = height) -> None:
+            body(i, height)
+
+        count_up(b, done, b.sub(rows, word(height - 1)), height, tile, f"tall{height}")
+        done = b.sub(rows, b.srem(b.sub(rows, done), word(height)))
+
+
+def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
+    """The function of a tile, once per module; strides and distances are in bytes, `columns` counts.
+
+    Where `resume` is true the sums go on from what C holds, so that the depth can be cut without changing a bit.
+    """
+    name = f"graphc.tile.{tile.name}.{strides.name}"
+    if name in module.globals:
+        return module.globals[name]
+    function, b = new_function(module, name, TILE)
+    k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume = function.args
+    v, rows, vectors = Vectors(tile.tiling, b), range(tile.rows), range(tile.vectors)
+    vector_bytes = tile.tiling.lanes * tile.tiling.size
+    row: Word = a_row if strides.row is None else strides.row
+    depth: Word = a_depth if strides.depth is None else strides.depth
+    row_offsets = [times(b, row, i) for i in rows]
+    last = v.mask(b.sub(columns, word((tile.vectors - 1) * tile.tiling.lanes))) if tile.masked else None
+    masks = [*(None for _ in vectors[:-1]), last]
+    places = [(at(b, c, times(b, c_row, i), j * vector_bytes), masks[j]) for i in rows for j in vectors]
+
+    def step(a: ir.Value, right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+        """One p: a column of A times a row of B."""
+        across = [v.load(at(b, right, j * vector_bytes), masks[j]) for j in vectors]
+        result = []
+        for i in rows:
+            down = v.splat(v.scalar(at(b, a, row_offsets[i])))
+            result += [v.multiply_add(down, x, sums[i * tile.vectors + j]) for j, x in enumerate(across)]
+        return [at(b, a, depth), at(b, right, b_depth), *result]
+
+    def steps(*values: ir.Value) -> list[ir.Value]:
+        result = list(values)
+        for _ in range(tile.unroll):
+            result = step(*result)
+        return result
+
+    start, again, ready = b.block, b.append_basic_block("resume"), b.append_basic_block("ready")
+    b.cbranch(resume, again, ready)
+    b.position_at_end(again)
+    held = [v.load(*place) for place in places]
+    b.branch(ready)
+    b.position_at_end(ready)
+    sums = [b.phi(v.kind) for _ in places]
+    for total, value in zip(sums, held, strict=True):
+        total.add_incoming(v.zero, start)
+        total.add_incoming(value, again)
+    values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
+    if tile.unroll > 1:
+        values = carry(b, b.srem(k, word(tile.unroll)), 1, values, step, "rest")
+    for value, place in zip(values[2:], places, strict=True):
+        v.store(value, *place)
+    b.ret_void()
+    return function

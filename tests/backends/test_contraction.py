@@ -1,0 +1,220 @@
+"""gemm and pack of generated kernels: exact sums at any size, no byte beyond the operands, one order of summation."""
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba import config, njit
+
+from graphc.backends.cpu.contraction import gemm_f32, gemm_f64, pack_f32, pack_f64, panel_width
+from graphc.backends.cpu.machine import machine
+
+SIZES = (1, 2, 3, 5, 7, 17, 31, 33, 127, 1000)
+GEMM = "void(int64,int64,int64,uintp,int64,int64,uintp,int64,int64,uintp,int64)"
+PACK = "void(int64,int64,uintp,int64,int64,uintp)"
+
+
+@njit(GEMM)
+def gemm32(m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row):
+    gemm_f32(m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row)
+
+
+@njit(GEMM)
+def gemm64(m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row):
+    gemm_f64(m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row)
+
+
+@njit(PACK)
+def pack32(k, n, b, b_row, b_column, packed):
+    pack_f32(k, n, b, b_row, b_column, packed)
+
+
+@njit(PACK)
+def pack64(k, n, b, b_row, b_column, packed):
+    pack_f64(k, n, b, b_row, b_column, packed)
+
+
+GEMMS, PACKS = {"float32": gemm32, "float64": gemm64}, {"float32": pack32, "float64": pack64}
+
+
+class Guarded:
+    """Memory that ends where the next byte is out of bounds: the page behind it can be neither read nor written."""
+
+    def __init__(self, size):
+        self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.pages = mmap.mmap(-1, self.size + mmap.PAGESIZE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.mprotect(ctypes.c_void_p(start + self.size), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+
+    def array(self, shape, dtype):
+        """An array whose last byte is the last that may be touched."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return np.frombuffer(self.pages, dtype, int(np.prod(shape)), self.size - size).reshape(shape)
+
+
+POOLS = [Guarded(9_000_000) for _ in range(4)]
+
+
+def numbers(pool, shape, dtype, seed=0):
+    """Small integers: every sum of their products is exact in whatever order."""
+    array = POOLS[pool].array(shape, dtype)
+    array[:] = np.random.default_rng(seed).integers(-4, 5, shape)
+    return array
+
+
+def product_of(A, B, c_row, packed):
+    """C by the compiled gemm; A and B are views of any strides, C lies before an unreadable page."""
+    dtype = A.dtype.name
+    (m, k), n, width, size = A.shape, B.shape[1], panel_width(dtype), A.itemsize
+    held = POOLS[2].array((m * c_row - (c_row - n),), A.dtype)
+    held[:] = -77
+    row, depth = (step // size for step in A.strides)
+    if packed:
+        panels = POOLS[3].array((-(-n // width) * k * width,), A.dtype)
+        panels[:] = np.nan
+        PACKS[dtype](k, n, B.ctypes.data, *(step // size for step in B.strides), panels.ctypes.data)
+        b = (panels.ctypes.data, k * width, width)
+    else:
+        assert B.strides[1] == size or n == 1
+        b = (B.ctypes.data, width, B.strides[0] // size)
+    GEMMS[dtype](m, n, k, A.ctypes.data, row, depth, *b, held.ctypes.data, c_row)
+    inside = np.lib.stride_tricks.as_strided(held, (m, n), (c_row * size, size))
+    between = np.delete(held, [i * c_row + j for i in range(m) for j in range(n)]) if c_row > n and m * n < 2000 else []
+    assert np.all(np.equal(between, -77)), "written beside C"
+    return inside.copy()
+
+
+def is_one_long(sizes):
+    return sum(size == 1000 for size in sizes) <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gemm_is_exact_at_every_size(dtype):
+    for i, (m, n, k) in enumerate(filter(is_one_long, product(SIZES, repeat=3))):
+        by_columns, packed, b_by_columns = bool(i & 1), bool(i & 2), bool(i & 4)
+        A = numbers(0, (k, m), dtype).T if by_columns else numbers(0, (m, k), dtype)
+        B = numbers(1, (n, k), dtype, 1).T if packed and b_by_columns else numbers(1, (k, n), dtype, 1)
+        C = product_of(A, B, c_row=n + 3 * (i % 3 == 0), packed=packed)
+        expected = A.astype(np.float64) @ B.astype(np.float64)
+        assert np.array_equal(C, expected), f"{m} x {n} x {k}: {by_columns=} {packed=} {b_by_columns=}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gemm_takes_any_strides_of_a(dtype):
+    A = numbers(0, (70, 90), dtype)[3::2, 1::3]
+    B = numbers(1, (30, 37), dtype, 1)[:, 1:34]
+    assert np.array_equal(product_of(A, B, 40, packed=False), A @ B)
+    B = numbers(1, (34, 37), dtype, 1)[:, 1:34]
+    assert np.array_equal(product_of(A.T, B, 40, packed=False), A.T @ B)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_strides_that_crowd_the_cache(dtype, by_columns):
+    """Rows that are 4 and 8 KB apart: blocks of both operands are copied."""
+    A = numbers(0, (600, 1024), dtype).T if by_columns else numbers(0, (200, 1024), dtype)[:, :600]
+    B = numbers(1, (600, 1024), dtype, 1)[:, :777]
+    for m in (200, 33, 32, 31):
+        assert np.array_equal(product_of(A[:m], B, 777, packed=False), A[:m] @ B), f"{m=}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", SIZES)
+def test_pack_pads_with_zeros(dtype, k):
+    width = panel_width(dtype)
+    for n in SIZES if k < 1000 else SIZES[:-1]:
+        for by_columns, step in ((False, 1), (True, 1), (False, 2)):
+            B = numbers(1, (n, k) if by_columns else (k, n * step), dtype)
+            B = B.T if by_columns else B[:, ::step]
+            panels = POOLS[3].array((-(-n // width), k, width), dtype)
+            panels[:] = np.nan
+            PACKS[dtype](k, n, B.ctypes.data, *(s // B.itemsize for s in B.strides), panels.ctypes.data)
+            padded = np.zeros((k, len(panels) * width), dtype)
+            padded[:, :n] = B
+            expected = padded.reshape(k, len(panels), width).swapaxes(0, 1)
+            assert np.array_equal(panels, expected), f"{k} x {n}: {by_columns=} {step=}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_empty_extents(dtype):
+    A, B, C = numbers(0, (4, 4), dtype), numbers(1, (4, 20), dtype), POOLS[2].array((4, 20), dtype)
+    for m, n, k in ((0, 20, 4), (4, 0, 4), (0, 0, 0), (4, 19, 0), (1, 3, 0)):
+        C[:] = 5
+        GEMMS[dtype](m, n, k, A.ctypes.data, 4, 1, B.ctypes.data, panel_width(dtype), 20, C.ctypes.data, 20)
+        expected = np.full((4, 20), 5.0)
+        expected[:m, :n] = 0
+        assert np.array_equal(C, expected), f"{m} x {n} x {k}"
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="NumPy's product has an order of its own")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_are_the_same_bits_in_every_tile_and_layout(dtype):
+    random = np.random.default_rng(0)
+    A, B = random.standard_normal((61, 1100)).astype(dtype), random.standard_normal((1100, 75)).astype(dtype)
+    whole = product_of(A, B, 75, packed=False)
+    assert np.allclose(whole, A.astype(np.float64) @ B, rtol=0, atol=1e-3 if dtype == "float32" else 1e-11)
+    for rows, columns in product([(0, 1), (5, 7), (3, 61), (40, 48), (17, 30)], [(0, 1), (9, 75), (60, 64), (1, 34)]):
+        part = product_of(A[slice(*rows)], B[:, slice(*columns)], 80, packed=False)
+        assert np.array_equal(part, whole[slice(*rows), slice(*columns)]), f"{rows=} {columns=}"
+    assert np.array_equal(product_of(A, B, 75, packed=True), whole)
+    assert np.array_equal(product_of(np.asfortranarray(A), np.asfortranarray(B), 75, packed=True), whole)
+
+
+def test_nan_stays_in_its_row_and_column():
+    A, B = numbers(0, (19, 9), "float32"), numbers(1, (9, 21), "float32")
+    A[4, 3] = np.nan
+    B[2, 20] = np.inf
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(product_of(A, B, 21, packed=False), A @ B, equal_nan=True)
+
+
+WIDTH32 = panel_width("float32")
+
+
+@njit("void(int64,uintp,uintp,uintp,uintp,uintp,uintp)", fastmath={"contract", "arcp", "afn", "nsz"})
+def layer(rows, x, w, panels, y, g, gw):
+    """y = x·wᵀ and gw = gᵀ·x for x[rows, 37] and w[29, 37]: strides that are literals, rows that are not."""
+    pack_f32(37, 29, w, 1, 37, panels)
+    gemm_f32(rows, 29, 37, x, 37, 1, panels, 37 * WIDTH32, WIDTH32, y, 29)
+    gemm_f32(29, 37, rows, g, 1, 29, x, WIDTH32, 37, gw, 37)
+
+
+def test_literal_strides():
+    for rows in SIZES:
+        x, w, g = (numbers(i, s, "float32", i) for i, s in enumerate([(rows, 37), (29, 37), (rows, 29)]))
+        panels = np.full((-(-29 // WIDTH32), 37, WIDTH32), np.nan, np.float32)
+        y, gw = POOLS[3].array((rows, 29), "float32"), np.empty((29, 37), np.float32)
+        layer(rows, *(array.ctypes.data for array in (x, w, panels, y, g, gw)))
+        assert np.array_equal(y, x @ w.T), f"{rows=}"
+        assert np.array_equal(gw, g.T @ x), f"{rows=}"
+
+
+def run_again(**environment):
+    """Run this file in a process of another environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not again", __file__],
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_again_with_vectors_of(bits):
+    if bits == 8 * machine().vector_bytes:
+        pytest.skip("the machine's own vectors")
+    run = run_again(GRAPHC_VECTOR_BITS=str(bits))
+    assert run.returncode == 0, run.stdout
+
+
+def test_again_as_plain_python():
+    run = run_again(NUMBA_DISABLE_JIT="1")
+    assert run.returncode == 0, run.stdout
