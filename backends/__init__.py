@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKENDS", "Executable", "build", "find_backend"]
 
-BACKENDS: dict[str, type[Executable]] = {"interpreter": Executable}
+BACKENDS: tuple[str, ...] = ("cpu", "interpreter")
 
 
 def find_backend(name: str) -> type[Executable]:
     """The backend of this name; BackendError names those that there are."""
     if name not in BACKENDS:
-        coming = " yet" if name in ("cpu", "cuda") else ""
-        raise BackendError(f"there is no backend {name!r}{coming}; there is {', '.join(BACKENDS)}")
-    return BACKENDS[name]
+        coming = " yet" if name == "cuda" else ""
+        raise BackendError(f"there is no backend {name!r}{coming}; there are {', '.join(BACKENDS)}")
+    if name == "interpreter":
+        return Executable
+    from graphc.backends.cpu.executable import CpuExecutable
+
+    return CpuExecutable
 
 
 def build(stages: Stages, backend: str, threads: int | None = None) -> Executable:

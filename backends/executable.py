@@ -46,6 +46,11 @@ class Executable:
         """The graph that runs: the one after the last pass."""
         return self.stages.last.graph
 
+    @property
+    def _observed_graph(self) -> Graph:
+        """The graph whose nodes are looked at one by one."""
+        return self.graph
+
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
         """Run on arrays: one array for one output, else a tuple; `out` are arrays to write the outputs to."""
         with self._turn:
@@ -94,7 +99,7 @@ class Executable:
         Names the op, the element and the user's line, and says what the operands held.
         """
         with self._turn:
-            run(self.graph, arrays, observe=_check_node)
+            run(self._observed_graph, arrays, observe=_check_node)
 
     def bisect(self, *arrays: Any, rtol: float = 1e-5, atol: float = 1e-6) -> str | None:
         """The first pass after which the results differ beyond the tolerance from the traced graph's; None if none.

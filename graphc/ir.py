@@ -199,8 +199,8 @@ class Graph:
         return frozenset().union(*(value.type.dims for value in self.sources))
 
     def count(self, op: str | None = None) -> int:
-        """The number of nodes, or of nodes with an op of this name."""
-        return len(self.nodes) if op is None else sum(node.op.name == op for node in self.nodes)
+        """The number of nodes; with the name of an op, of nodes that apply it, those in regions too."""
+        return len(self.nodes) if op is None else sum(node.op.name == op for node in self.walk())
 
     def walk(self) -> Iterator[Node]:
         """All nodes, those of regions after the node that holds them."""

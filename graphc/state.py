@@ -28,25 +28,59 @@ if TYPE_CHECKING:
     from graphc.ir import Graph
 
 
+class Clock:
+    """Counts the runs of an executable that writes the same cells in every one."""
+
+    __slots__ = ("ticks",)
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+
 class Cell(Operators):
     """One array of state: a parameter, a buffer, an optimizer slot, a hyperparameter or the random counter.
 
     `value` is anything that NumPy makes an array of; it is copied. `kind` is one of `graphc.ir.STATE_KINDS`.
     """
 
-    __slots__ = ("__weakref__", "_array", "kind", "name", "version")
+    __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name")
 
     def __init__(self, value: Any, kind: str = "buffer", name: str = "") -> None:
         self._array = own(value)
+        self.is_lent = False  # whether someone may hold the array, or a view of it
         self.kind = kind
         self.name = name
-        self.version = 0
+        self._version = 0
+        self._clock: Clock | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
         """The current value, read-only. A view of this moment: the next update writes elsewhere."""
+        return self._lend()
+
+    @property
+    def storage(self) -> np.ndarray[Any, Any]:
+        """The array itself, for who reads it within a step or writes the next value over it while it is not lent."""
+        return self._array
+
+    @property
+    def version(self) -> int:
+        """How often the value has been written."""
+        return self._version if self._clock is None else self._version + self._clock.ticks
+
+    def follow(self, clock: Clock | None) -> None:
+        """From now on every tick of this clock is a write; another clock's ticks are none any more."""
+        if clock is not self._clock:
+            version = self.version
+            self._clock = clock
+            self._version = version if clock is None else version - clock.ticks
+
+    def _lend(self) -> np.ndarray[Any, Any]:
+        if not self.is_lent:
+            self.is_lent = True
+            _count_change()
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -55,8 +89,10 @@ class Cell(Operators):
                 f"{self.name or self.kind}: read as an array inside a trace, where it would be frozen to its value of "
                 "now; use it as a tensor"
             )
-        array = self._array if dtype is None else self._array.astype(dtype, copy=False)
-        return array.copy() if copy else array
+        if copy:
+            return np.array(self._array, dtype, copy=True)
+        array = self._lend()
+        return array if dtype is None else array.astype(dtype, copy=False)
 
     @property
     def type(self) -> TensorType:
@@ -115,7 +151,10 @@ class Cell(Operators):
     def commit(self, array: np.ndarray[Any, Any]) -> None:
         """Take over an array that no one else writes to, of the right dtype; bumps the version."""
         self._array = seal(array)
-        self.version += 1
+        self.is_lent = False
+        self.follow(None)
+        self._version += 1
+        _count_change()
 
     def convert(self, dtype: object) -> None:
         """Change the dtype; graphs traced before still expect the old one and say so when called."""
@@ -137,10 +176,40 @@ class Cell(Operators):
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, key: Any) -> Any:
-        return self._array[key] if active_recorder() is None else super().__getitem__(key)
+        return self._lend()[key] if active_recorder() is None else super().__getitem__(key)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name or '?'}: {self.type})"
+
+
+_changes = 0
+
+
+def _count_change() -> None:
+    global _changes
+    _changes += 1
+
+
+def epoch() -> int:
+    """A number that changes whenever the array of some cell becomes another one, or is lent.
+
+    While it stays, addresses of arrays that an executable has noted are good, and what was not lent still is not.
+    """
+    return _changes
+
+
+_layout_changes = 0
+
+
+def count_layout_change() -> None:
+    """Note that which cells are trained, somewhere, is not what it was."""
+    global _layout_changes
+    _layout_changes += 1
+
+
+def layout_epoch() -> int:
+    """A number that changes whenever `count_layout_change` is called: who notes it need not ask every parameter."""
+    return _layout_changes
 
 
 def own(value: Any) -> np.ndarray[Any, Any]:
@@ -155,7 +224,14 @@ def seal(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array
 
 
-def read_state(graph: Graph, given: Mapping[str, Any] | None = None) -> list[np.ndarray[Any, Any]]:
+def storage_of(graph: Graph) -> list[np.ndarray[Any, Any]]:
+    """The arrays that a graph reads, as `read_state`, without lending them."""
+    return read_state(graph, None, lend=False)
+
+
+def read_state(
+    graph: Graph, given: Mapping[str, Any] | None = None, *, lend: bool = True
+) -> list[np.ndarray[Any, Any]]:
     """The arrays that a graph reads, in the order of `graph.state`; `given` stands in for cells by name.
 
     Raises StateError where a graph parsed from text has no cell and none is given, or where a cell's type has changed
@@ -167,7 +243,7 @@ def read_state(graph: Graph, given: Mapping[str, Any] | None = None) -> list[np.
         if given is not None and name in given:
             array = np.asarray(given[name])
         elif state.cell is not None:
-            array = state.cell.array
+            array = state.cell.array if lend else state.cell.storage
         else:
             raise StateError(f"graph @{graph.name} reads {state.kind} %{name}: {type}, and no value is given for it")
         if type_of(array) != type and given is not None and name in given:

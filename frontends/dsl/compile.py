@@ -16,7 +16,7 @@ def compile(
     target: Graph | Callable[..., Any],
     inputs: Any = None,
     *,
-    backend: str = "interpreter",
+    backend: str = "cpu",
     pipeline: Any = None,
     threads: int | None = None,
 ) -> Any:

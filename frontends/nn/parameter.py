@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import DTypeError
-from graphc.state import Cell
+from graphc.state import Cell, count_layout_change
 from graphc.types import as_dtype
 
 
@@ -25,7 +25,7 @@ class Parameter(Cell):
     integers that are to have a gradient.
     """
 
-    __slots__ = ("requires_grad",)
+    __slots__ = ("_requires_grad",)
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(in_default_dtype(data), kind="parameter")
@@ -34,11 +34,21 @@ class Parameter(Cell):
                 f"only floating-point parameters have gradients, but this one is {self.type}; "
                 "give requires_grad=False, or make it an nn.Buffer"
             )
-        self.requires_grad = bool(requires_grad)
+        self.requires_grad = requires_grad
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether optimizers update it; steps that are compiled already notice a change."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self._requires_grad = bool(value)
+        count_layout_change()
 
     def requires_grad_(self, requires_grad: bool = True) -> Parameter:
         """Freeze (False) or unfreeze the parameter."""
-        self.requires_grad = bool(requires_grad)
+        self.requires_grad = requires_grad
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

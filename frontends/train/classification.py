@@ -57,7 +57,7 @@ class Classification:
         epochs: int,
         batch_size: int,
         seed: int = 0,
-        backend: str = "interpreter",
+        backend: str = "cpu",
     ) -> None:
         if epochs < 1:
             raise ArgumentError(f"training takes 1 epoch or more, not {epochs}")
@@ -115,5 +115,18 @@ class Classification:
             "seconds_per_step": self.seconds_in_steps / steps,
             "seconds_total": self.seconds_total,
             "nodes": {name: stage.graph.count() for name, stage in self.step.stages.items()},
+            **self._native(),
             "history": [asdict(record) for record in self.history],
+        }
+
+    def _native(self) -> dict[str, Any]:
+        """What a backend with kernels says of itself."""
+        if not hasattr(self.step, "kernels"):
+            return {}
+        reports = (self.step.compile_report, self.predict.compile_report)
+        return {
+            "kernels": len(self.step.kernels),
+            "kernels_compiled": sum(report.compiled for report in reports),
+            "kernels_from_cache": sum(report.loaded for report in reports),
+            "arena_bytes": self.step.memory_plan.peak,
         }

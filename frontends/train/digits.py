@@ -30,7 +30,7 @@ def network() -> nn.Module:
     )
 
 
-def digits(*, epochs: int = 20, batch_size: int = 64, seed: int = 0, backend: str = "interpreter") -> Classification:
+def digits(*, epochs: int = 20, batch_size: int = 64, seed: int = 0, backend: str = "cpu") -> Classification:
     """The job, compiled and ready to run. `seed` fixes the initial weights and the order of the batches.
 
     Raises MissingPackageError without scikit-learn, BackendError for an unknown backend, ArgumentError for settings

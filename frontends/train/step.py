@@ -22,7 +22,7 @@ from graphc.dsl.compile import as_pipeline, as_specs
 from graphc.errors import ArgumentError
 from graphc.ir import Graph
 from graphc.optim import Optimizer
-from graphc.state import Cell
+from graphc.state import Cell, layout_epoch
 from graphc.train import resume
 from graphc.train.graphs import (
     Sums,
@@ -44,7 +44,7 @@ def training_step(
     inputs: Any,
     targets: Any = None,
     *,
-    backend: str = "interpreter",
+    backend: str = "cpu",
     pipeline: Any = None,
     clip_norm: float | None = None,
     clip_value: float | None = None,
@@ -133,6 +133,7 @@ class TrainingStep:
         self._turn = threading.RLock()
         self._update: Any
         self._collect: Any
+        self._layout: tuple[int, int] | None = None  # at the last look whether to compile again
         self._compile()
 
     def _compile(self) -> None:
@@ -170,8 +171,11 @@ class TrainingStep:
         return self.optimizer.layout, trainable
 
     def _refresh(self) -> None:
-        if self._built_for != self._key():
-            self._compile()
+        layout = (layout_epoch(), self.optimizer.layout)
+        if layout != self._layout:
+            if self._built_for != self._key():
+                self._compile()
+            self._layout = (layout_epoch(), self.optimizer.layout)
 
     # -- running ----------------------------------------------------------------------------------------------------
 

@@ -133,14 +133,29 @@ def pass_rows(job: Classification) -> Iterator[Row]:
 def result_rows(summary: dict[str, Any]) -> list[Row]:
     """What the summary says besides the passes."""
     epochs = "epoch" if summary["epochs"] == 1 else "epochs"
-    return [
+    rows: list[Row] = [
         ("test accuracy", f"{summary['test_accuracy'] * 100:.2f} %"),
         ("parameters", f"{summary['parameters']:,}"),
         ("steps", f"{summary['steps']:,} ({summary['epochs']} {epochs}, batches of {summary['batch_size']})"),
-        ("seconds to compile", f"{summary['seconds_compile']:.3f}"),
-        ("seconds per step", f"{summary['seconds_per_step']:.6f}"),
+        ("seconds to compile", f"{summary['seconds_compile']:.3f}{cache_note(summary)}"),
+        ("microseconds per step", f"{summary['seconds_per_step'] * 1e6:,.1f}"),
         ("seconds in total", f"{summary['seconds_total']:.2f}"),
     ]
+    if "kernels" in summary:
+        rows += [
+            ("kernels of a step", f"{summary['kernels']}"),
+            ("arena of a step", f"{summary['arena_bytes']:,} bytes"),
+        ]
+    return rows
+
+
+def cache_note(summary: dict[str, Any]) -> str:
+    """How many kernels were compiled, and how many the cache had."""
+    if "kernels" not in summary:
+        return ""
+    compiled, cached = summary["kernels_compiled"], summary["kernels_from_cache"]
+    kind = "cached" if not compiled else "cold" if not cached else "partly cached"
+    return f" ({kind}: {compiled} kernels compiled, {cached} loaded)"
 
 
 def aligned(rows: list[Row], left: int = 1) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from errno import EISDIR, ENOENT
 from os import strerror
 from pathlib import Path
@@ -26,12 +27,12 @@ def jobs() -> None:
 
 @train.command()
 def digits(
-    backend: Annotated[str, typer.Option(metavar="NAME", help="What runs the step: interpreter.")] = "interpreter",
+    backend: Annotated[str, typer.Option(metavar="NAME", help="What runs the step: cpu or interpreter.")] = "cpu",
     epochs: Annotated[int, typer.Option(min=1, help="Walks over the training images.")] = 20,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Fixes the initial weights and the order of the images.")] = 0,
     dump: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the graph after every pass there, as IR text.")
+        Path | None, typer.Option(metavar="DIR", help="Write the graph after every pass there, nests and kernels too.")
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the summary there, for machines.")
@@ -53,6 +54,7 @@ def run(job: Classification, name: str, dump: Path | None, json_file: Path | Non
 
     if dump is not None:
         dump_stages(job.step.stages, dump)
+        dump_kernels(job.step, dump)
     with report_on(job, name) as report:
         for record in job.run(on_step=report.step):
             report.epoch(record)
@@ -82,6 +84,22 @@ def dump_stages(stages: Stages, folder: Path) -> None:
         raise ArgumentError(f"{folder} has the stages of another run, such as {others[0]}; remove them first")
     for file, graph in files.items():
         write_atomically(folder / file, f"{graph}\n".encode())
+
+
+def dump_kernels(step: Any, folder: Path) -> None:
+    """Write what a backend with kernels has: `kernels/00_relu.nest`, `kernels/00_relu.py` …, and `ledger.txt`."""
+    from graphc.atomic_file import write_atomically
+
+    if not hasattr(step, "kernels"):
+        return
+    write_atomically(folder / "ledger.txt", f"{step.ledger}\n".encode())
+    target = folder / "kernels"
+    target.mkdir(exist_ok=True)
+    for index, kernel in enumerate(step.kernels):
+        name = re.sub(r"\W", "_", kernel.name)
+        write_atomically(target / f"{index:02}_{name}.py", kernel.source.encode())
+        if kernel.nest is not None:
+            write_atomically(target / f"{index:02}_{name}.nest", f"{kernel.nest}\n".encode())
 
 
 def check_folder(path: Path) -> None:

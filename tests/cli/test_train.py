@@ -19,7 +19,7 @@ def test_digits_are_learnt(graphc):
     summary = json.loads(Path("summary.json").read_text())
     assert summary["test_accuracy"] >= 0.97
     assert summary["test_accuracy"] == summary["history"][-1]["accuracy"]
-    assert (summary["backend"], summary["seed"], summary["epochs"], summary["batch_size"]) == ("interpreter", 0, 20, 64)
+    assert (summary["backend"], summary["seed"], summary["epochs"], summary["batch_size"]) == ("cpu", 0, 20, 64)
     assert summary["steps"] == 20 * 23  # 1438 images, the last batch has 30
     assert summary["parameters"] == 64 * 64 + 64 + 2 * 64 + 64 * 32 + 32 + 2 * 32 + 32 * 10 + 10
     assert [row["epoch"] for row in summary["history"]] == list(range(1, 21))
@@ -29,9 +29,14 @@ def test_digits_are_learnt(graphc):
 
     lines = out.splitlines()
     assert sum(line.startswith("epoch ") for line in lines) == 20
-    assert f"test accuracy       {summary['test_accuracy'] * 100:.2f} %" in lines
+    assert f"test accuracy          {summary['test_accuracy'] * 100:.2f} %" in lines
 
-    files = sorted(path.name for path in Path("ir").iterdir())
+    assert summary["kernels"] == len(list(Path("ir", "kernels").glob("*.py"))) > 5
+    assert summary["arena_bytes"] > 0
+    ledger = Path("ir", "ledger.txt").read_text().splitlines()
+    assert ledger[0].startswith(f"{len(ledger) - 1} edges")
+
+    files = sorted(path.name for path in Path("ir").glob("*.ir"))
     assert files == [f"{i:02}_{name}.ir" for i, name in enumerate(summary["nodes"])]
     assert files[:3] == ["00_trace.ir", "01_autodiff.ir", "02_optimizer.ir"]
     before = "-"
@@ -56,7 +61,7 @@ def test_any_batch_size_from_two(graphc, batch_size):
     code, out, _ = graphc("train", "digits", "--epochs", "1", "--batch-size", batch_size)
     assert code == 0
     steps = {2: 719, 1437: 1, 5000: 1}[batch_size]  # 1438 images; of 1437 one is left over, and left out
-    assert f"steps               {steps} (1 epoch," in out
+    assert f"steps                  {steps} (1 epoch," in out
 
 
 def test_a_batch_of_one_has_no_variance(graphc):
@@ -78,7 +83,7 @@ def test_scikit_learn_may_be_missing(graphc, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--backend", "nix"), "BackendError: there is no backend 'nix'; there is interpreter"),
+        (("--backend", "nix"), "BackendError: there is no backend 'nix'; there are cpu, interpreter"),
         (("--json", "nix/summary.json"), "nix: No such file or directory"),
         (("--json", "."), ".: Is a directory"),
         (("--dump", "file"), "file: File exists"),

@@ -66,7 +66,7 @@ def test_empty_batches_are_legal():
 
 
 def test_backends():
-    with pytest.raises(BackendError, match="there is no backend 'tpu'; there is interpreter"):
+    with pytest.raises(BackendError, match="there is no backend 'tpu'; there are cpu, interpreter"):
         gc.compile(G, backend="tpu")
 
 

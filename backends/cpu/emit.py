@@ -1,0 +1,317 @@
+"""From a nest to Python source that Numba compiles for the CPU.
+
+    kernel = emit(nest)
+    print(kernel.text)          # def kernel(row, slice, slices): …
+
+The source is straight-line Python in loops: `i` walks the rows, `j` the columns, and above each statement stands the
+line of the IR that it computes. What the row holds, word by word, is in `kernel.words`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from graphc.backends.cpu.vector_ir import Tiling
+from graphc.backends.cpu.writer import Loops, Writer, collapse
+from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Nest, Pass, Product
+from graphc.backends.nests.scalar import computing, fold_of, start_of
+from graphc.dim import Extent
+from graphc.passes.fuse.place import Cut
+from graphc.types import DType
+
+COLUMN_UNIT = 16  # columns that belong together: a cache line of f32; with a product, one of its panels
+
+PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the time of one scalar statement
+
+
+@dataclass
+class KernelSource:
+    """The text of a kernel and what its row holds."""
+
+    title: str
+    text: str
+    words: list[Buffer | Extent] = field(default_factory=list)  # after the status word
+    temporaries: dict[Buffer, Extent] = field(default_factory=dict)  # elements, of each slice where per_slice
+    units: Extent = 1  # what slices share
+    cost: Extent = 1  # about how many elementary operations
+    has_finish: bool = False
+    can_fail: bool = False
+
+
+def emit(nest: Nest, *, comments: bool = True) -> KernelSource:
+    """The source of a nest; without comments it depends on the nest's structure and names alone."""
+    return _Emitter(nest, comments).run()
+
+
+class _Emitter:
+    def __init__(self, nest: Nest, comments: bool) -> None:
+        self.nest = nest
+        self.writer = Writer(nest, comments)
+        indices = list(self.writer.indices())
+        self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
+        self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
+
+    def run(self) -> KernelSource:
+        nest, writer = self.nest, self.writer
+        temporaries = {buffer: buffer.extent for buffer in nest.of_role("temporary")}
+        if nest.product is not None and nest.product.panels is not None:
+            temporaries[nest.product.panels] = self._panel_elements(nest.product)
+        with writer.indented():
+            writer.loops = [self.rows, self.columns]
+            writer.statements(nest.scalars)
+            if nest.finishes:
+                writer.line("if slice < 0:")
+                with writer.indented():
+                    for finish in nest.finishes:
+                        self._finish(finish)
+                    writer.line("return")
+            if nest.scalar_stores:
+                writer.line("if slice == 0:")
+                with writer.indented():
+                    writer.statements(nest.scalar_stores)
+            if nest.domain:
+                self._slice()
+        return KernelSource(
+            nest.name, writer.text(), writer.words(), temporaries, self._units(), self._cost(), bool(nest.finishes),
+            nest.can_fail,
+        )  # fmt: skip
+
+    # -- slices -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _by_batches(self) -> bool:
+        product = self.nest.product
+        return product is not None and product.batch != 1 and self.nest.cut is Cut.ROWS
+
+    @property
+    def _unit(self) -> int:
+        return max(COLUMN_UNIT, _width(self.nest.product)) if self.nest.product is not None else COLUMN_UNIT
+
+    def _units(self) -> Extent:
+        if not self.nest.domain:
+            return 1
+        if self.nest.cut is Cut.COLUMNS:
+            return (self.nest.columns + (self._unit - 1)) // self._unit
+        return self.nest.product.batch if self._by_batches and self.nest.product is not None else self.nest.rows
+
+    def _cost(self) -> Extent:
+        statements = sum(1 for _ in self.nest.statements())
+        elements = self.nest.rows * self.nest.columns
+        product = self.nest.product
+        return elements * (statements + 1) + (
+            elements * product.depth // PRODUCTS_PER_OPERATION if product is not None else 0
+        )
+
+    def _slice(self) -> None:
+        writer, nest = self.writer, self.nest
+        if nest.cut is Cut.COLUMNS:
+            units = writer.extent(self._units())
+            writer.line(f"first = share({units}, slice, slices) * {self._unit}")
+            writer.line(f"last = min(share({units}, slice + 1, slices) * {self._unit}, {writer.extent(nest.columns)})")
+        else:
+            factor = f" * {writer.extent(nest.product.rows)}" if self._by_batches and nest.product else ""
+            units = writer.extent(self._units())
+            writer.line(f"begin = share({units}, slice, slices){factor}")
+            writer.line(f"end = share({units}, slice + 1, slices){factor}")
+        for accumulator in nest.slice_accumulators:
+            self._begin_parts(accumulator)
+        if nest.product is not None:
+            self._product(nest.product)
+        if nest.cut is Cut.COLUMNS:
+            self._by_columns()
+        else:
+            self._by_rows()
+        for accumulator in nest.slice_accumulators:
+            if accumulator.size == 1:
+                assert accumulator.buffer is not None
+                writer.line(f"{accumulator.buffer.name}[slice] = {accumulator.name}")
+
+    def _by_rows(self) -> None:
+        writer = self.writer
+        if not any(walk.lines or walk.needs_elements for walk in self.nest.passes):
+            return
+        writer.line("for i in range(begin, end):")
+        with writer.indented():
+            self.rows.write_indices(writer)
+            for walk in self.nest.passes:
+                writer.statements(walk.lines, self._fold)
+                for accumulator in walk.accumulators:
+                    writer.line(f"{accumulator.name} = {start_of(accumulator.op, accumulator.dtype)}")
+                    if accumulator.position:
+                        writer.line(f"{accumulator.position} = 0")
+                if walk.needs_elements:
+                    writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
+                    with writer.indented():
+                        self.columns.write_indices(writer)
+                        writer.statements(walk.elements, self._fold)
+
+    def _by_columns(self) -> None:
+        writer = self.writer
+        for number, walk in enumerate(self.nest.passes):
+            if len(self.nest.passes) > 1:
+                writer.comment(f"pass {number}")
+            self._column_lines(walk)
+            if not walk.needs_elements:
+                continue
+            if self.nest.split:
+                writer.line(f"for i in range({writer.extent(self.nest.rows)}):")
+                with writer.indented():
+                    self.rows.write_indices(writer)
+                    writer.statements(walk.row_loads)
+                    self._column_elements(walk)
+            else:
+                self._column_elements(walk)
+
+    def _column_lines(self, walk: Pass) -> None:
+        writer = self.writer
+        if not walk.lines and not walk.accumulators:
+            return
+        writer.line("for j in range(first, last):")
+        with writer.indented():
+            self.columns.write_indices(writer)
+            writer.statements(walk.lines, self._fold)
+            for accumulator in walk.accumulators:
+                start = start_of(accumulator.op, accumulator.dtype)
+                assert accumulator.buffer is not None
+                writer.line(f"{writer.element(accumulator.buffer, accumulator.index)} = {start}")
+
+    def _column_elements(self, walk: Pass) -> None:
+        writer = self.writer
+        writer.line("for j in range(first, last):")
+        with writer.indented():
+            self.columns.write_indices(writer)
+            writer.statements(walk.elements, self._fold)
+
+    # -- reductions ---------------------------------------------------------------------------------------------------
+
+    def _fold(self, fold: Fold) -> None:
+        writer, accumulator = self.writer, fold.accumulator
+        writer.node(fold.node)
+        if accumulator.position:
+            sign = ">" if accumulator.op == "argmax" else "<"
+            best, value = accumulator.name, fold.value
+            writer.line(f"if {value} {sign} {best} or ({value} != {value} and {best} == {best}):")
+            with writer.indented():
+                writer.line(f"{best} = {value}")
+                writer.line(f"{accumulator.position} = j")
+            return
+        place = self._place(accumulator)
+        expression = fold_of(accumulator.op, accumulator.dtype)
+        writer.line(f"{place} = {writer.called(expression.format(place, fold.value))}")
+
+    def _place(self, accumulator: Accumulator) -> str:
+        """Where an accumulator of this slice stands."""
+        if accumulator.where == "row" or (accumulator.size == 1 and accumulator.where == "slice"):
+            return accumulator.name
+        assert accumulator.buffer is not None
+        offset = f"slice * {self.writer.extent(accumulator.size)}" if accumulator.where == "slice" else ""
+        return self.writer.element(accumulator.buffer, accumulator.index, offset)
+
+    def _begin_parts(self, accumulator: Accumulator) -> None:
+        writer = self.writer
+        start = start_of(accumulator.op, accumulator.dtype)
+        if accumulator.size == 1:
+            writer.line(f"{accumulator.name} = {start}")
+            return
+        assert accumulator.buffer is not None
+        size = writer.extent(accumulator.size)
+        writer.line(f"for k in range({size}):")
+        with writer.indented():
+            writer.line(f"{accumulator.buffer.name}[slice * {size} + k] = {start}")
+
+    def _finish(self, finish: Finish) -> None:
+        writer = self.writer
+        indices = [index for statement in finish.statements for index in writer.indices_of(statement)]
+        indices += [accumulator.index for accumulator, _ in finish.accumulators]
+        loops = Loops("k", collapse(finish.axes, self.nest.domain, indices), self.nest.domain)
+        before, writer.loops = writer.loops, [loops]
+        if finish.axes:
+            size: Extent = 1
+            for axis in finish.axes:
+                size = size * self.nest.domain[axis]
+            writer.line(f"for k in range({writer.extent(size)}):")
+            with writer.indented():
+                loops.write_indices(writer)
+                self._totals_and_statements(finish)
+        else:
+            self._totals_and_statements(finish)
+        writer.loops = before
+
+    def _totals_and_statements(self, finish: Finish) -> None:
+        writer = self.writer
+        for accumulator, total in finish.accumulators:
+            assert accumulator.buffer is not None
+            writer.line(f"{total} = {start_of(accumulator.op, accumulator.dtype)}")
+            writer.line("for part in range(slices):")
+            with writer.indented():
+                offset = f"part * {writer.extent(accumulator.size)}" if accumulator.size != 1 else "part"
+                partial = writer.element(accumulator.buffer, accumulator.index, offset)
+                folded = fold_of(accumulator.op, accumulator.dtype).format(total, partial)
+                writer.line(f"{total} = {writer.called(folded)}")
+        writer.statements(finish.statements)
+
+    # -- products -----------------------------------------------------------------------------------------------------
+
+    def _panel_elements(self, product: Product) -> Extent:
+        width = _width(product)
+        return product.depth * (((product.columns + (width - 1)) // width) * width)
+
+    def _product(self, product: Product) -> None:
+        writer, ex = self.writer, self.writer.extent
+        writer.node(product.node)
+        batched = product.batch != 1
+        if batched:
+            if self.nest.cut is Cut.ROWS:
+                span = f"begin // {ex(product.rows)}, end // {ex(product.rows)}"
+            else:
+                span = ex(product.batch)
+            writer.line(f"for b in range({span}):")
+            with writer.indented():
+                self._matrix_product(product, "b")
+        else:
+            self._matrix_product(product, "")
+
+    def _matrix_product(self, product: Product, batch: str) -> None:
+        writer, ex = self.writer, self.writer.extent
+        name, width = _dtype(product).name, _width(product)
+        by_columns = self.nest.cut is Cut.COLUMNS
+        columns = "last - first" if by_columns else ex(product.columns)
+        row = "" if by_columns or batch else "begin"
+        rows = ex(product.rows) if by_columns or batch else "end - begin"
+
+        def at(buffer: Buffer, *terms: tuple[str, Extent]) -> str:
+            """The address of an element: Σ index · stride."""
+            parts = [i if s == 1 else f"{i} * {ex(s)}" for i, s in terms if i and s != 0]
+            return f"address({buffer.name}, {' + '.join(parts) or '0'})"
+
+        first = "first" if by_columns else ""
+        lhs, rhs, result = product.lhs, product.rhs, product.result
+        left = at(lhs.buffer, (batch, lhs.batch), (row, lhs.line))
+        right = at(rhs.buffer, (batch, rhs.batch), (first, rhs.line))
+        panel, step = str(width), ex(rhs.depth)
+        if product.panels is not None:
+            shared = by_columns and not batch  # else each slice packs for itself
+            terms = ((first, product.depth),) if shared else (("slice", self._panel_elements(product)),)
+            packed = at(product.panels, *terms)
+            writer.line(
+                writer.called(
+                    f"pack_{name}({ex(product.depth)}, {columns}, {right}, {ex(rhs.depth)}, {ex(rhs.line)}, {packed})"
+                )
+            )
+            right, panel, step = packed, ex(product.depth * width), str(width)
+        target = at(result, (batch, product.rows * product.columns), (row, product.columns), (first, 1))
+        writer.line(
+            writer.called(
+                f"gemm_{name}({rows}, {columns}, {ex(product.depth)}, {left}, {ex(lhs.line)}, {ex(lhs.depth)}, "
+                f"{right}, {panel}, {step}, {target}, {ex(product.columns)})"
+            )
+        )
+
+
+def _dtype(product: Product) -> DType:
+    return computing(product.result.dtype)
+
+
+def _width(product: Product) -> int:
+    """Columns of a panel of the packed right operand."""
+    return Tiling.of(_dtype(product).numpy.name).width

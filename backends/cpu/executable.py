@@ -1,0 +1,288 @@
+"""The cpu backend: a whole step as one native call.
+
+    exe = gc.compile(g, backend="cpu")
+    exe(x)
+    exe.kernels[0].source        # readable Python, compiled by Numba, kept as a native object
+    print(exe.ledger)            # why ops share kernels, or do not
+    print(exe.memory_plan)       # buffers of the last call: offsets, lifetimes, peak
+
+Compiling makes kernels, which serve every batch size; the first call with new extents makes a table of calls
+(`graphc.backends.cpu.binding`). A call puts the addresses of its arrays into the table and lets the driver walk it.
+State is updated in place where no one can see it; arrays of state that a user holds keep their values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphc import state as model_state
+from graphc.admission import admit
+from graphc.arguments import bind_arguments
+from graphc.backends.cpu.binding import Binding, literal_array
+from graphc.backends.cpu.native_code import Compiled, compile_program
+from graphc.backends.cpu.program import Kernel, Program
+from graphc.backends.cpu.results import Results
+from graphc.backends.cpu.threads import thread_count
+from graphc.backends.executable import Executable
+from graphc.backends.memory_plan import MemoryPlan
+from graphc.errors import BackendError
+from graphc.interpret import run as interpret
+from graphc.ir import Graph, Literal, Value
+from graphc.passes.fuse import Ledger, fuse_with_ledger
+from graphc.passes.pipeline import Stage
+from graphc.passes.prepare import prepare
+from graphc.state import Cell
+from graphc.verify import verify
+
+if TYPE_CHECKING:
+    from graphc.passes.pipeline import Stages
+
+Array = np.ndarray[Any, Any]
+
+_SMALL = 4096  # bytes of a result that is cheaper to copy than to write in place
+_STATUS_WORDS = 8
+
+
+class CpuExecutable(Executable):
+    """A graph compiled to native kernels. Calls from several threads take turns; a failed call changes no state."""
+
+    backend = "cpu"
+
+    def __init__(self, stages: Stages, threads: int | None = None) -> None:
+        super().__init__(stages, threads)
+        self.thread_count = thread_count(threads)
+        self._source_graph = stages.last.graph
+        self.ledger = self._lower(stages)
+        self.program = Program(self.graph)
+        self._native: Compiled = compile_program(self.program, self.thread_count)
+        self.compile_report = self._native.report
+        self._bindings: dict[Any, Binding] = {}
+        self._status = np.zeros(_STATUS_WORDS, np.int64)
+        self._arena = np.empty(0, np.uint8)
+        self._results = Results()
+        self._current: Binding | None = None
+        self._epoch = -1
+        self._cells = {state.value: state.cell for state in self.graph.state}
+        self._constants = {value: np.array(array, order="C") for value, array in self.program.all_constants()}
+        self._spares: list[tuple[Cell, Array]] = []
+        self._clock = model_state.Clock()
+
+    def _lower(self, stages: Stages) -> Ledger:
+        """The backend's own passes, as stages of the pipeline."""
+        start = time.perf_counter()
+        prepared = prepare(stages.last.graph)
+        stages.append(Stage("prepare", verify(prepared, after="prepare"), time.perf_counter() - start))
+        start = time.perf_counter()
+        fused, ledger = fuse_with_ledger(prepared)
+        counts = {"kernels": len(fused.nodes), "edges fused": sum(edge.fused for edge in ledger)}
+        stages.append(Stage("fuse", verify(fused, after="fuse"), time.perf_counter() - start, counts))
+        return ledger
+
+    # -- looking into it ----------------------------------------------------------------------------------------------
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """The distinct kernels, in the order of their first call."""
+        return self.program.kernels
+
+    @property
+    def memory_plan(self) -> MemoryPlan:
+        """The arena of the last call's extents; raises BackendError before the first call."""
+        if self._current is None:
+            raise BackendError("the memory plan depends on the extents of the arrays: call the executable first")
+        return self._current.memory_plan
+
+    def explain(self, name: str) -> str:
+        """What became of a value: the kernel that computes it, and the decisions on its edges."""
+        bare = name.removeprefix("%")
+        value = self._source_graph[bare]  # KeyError with close matches
+        home = next((node for node in self.graph.nodes if _computes(node, bare)), None)
+        lines = [f"%{bare}: {value.type}"]
+        if home is not None:
+            results = ", ".join(f"%{result.name}" for result in home.results)
+            lines.append(f"computed by the kernel of {results}")
+        lines += [f"  {edge}" for edge in self.ledger.of(bare)]
+        return "\n".join(lines)
+
+    @property
+    def _observed_graph(self) -> Graph:
+        return self._source_graph
+
+    # -- running ------------------------------------------------------------------------------------------------------
+
+    def __call__(self, *arrays: Any, out: Any = None) -> Any:
+        with self._turn:
+            binding, given = self._bind(arrays)
+            if binding is not self._current or model_state.epoch() != self._epoch:
+                self._resolve(binding)
+            rows = binding.rows
+            for places, array in zip(binding.input_places, given, strict=True):
+                if places is not None:
+                    places.put(rows, array.__array_interface__["data"][0])
+            large = self._place_results(binding) if binding.output_places else {}
+            targets = None if out is None else self._targets(out, self._result_shells(binding))
+            if self._native.run(binding) >= 0:
+                self._raise(arrays)
+            outputs = self._outputs(binding, given, large)
+            self._commit(binding, given)
+        if targets is not None:
+            for target, array in zip(targets, outputs, strict=True):
+                np.copyto(target, array)
+            outputs = targets
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _bind(self, arrays: Sequence[Any]) -> tuple[Binding, Sequence[Array]]:
+        """The table for these arrays, and the arrays as kernels read them."""
+        try:
+            binding = self._bindings.get(tuple([(a.shape, a.dtype) for a in arrays]))
+        except (AttributeError, TypeError):  # no arrays, or arrays of something else
+            binding = None
+        if binding is not None:
+            for array in arrays:
+                flags = array.flags if type(array) is np.ndarray else None
+                if flags is None or not (flags.c_contiguous and flags.aligned):
+                    break
+            else:
+                return binding, arrays
+        given, dims = bind_arguments(self.graph, arrays)
+        key = tuple([(a.shape, a.dtype) for a in given])
+        if key not in self._bindings:
+            self._admit(arrays)
+            self._bindings[key] = self._new_binding(dims)
+        return self._bindings[key], [a if a.flags.aligned else a.copy() for a in given]
+
+    def _admit(self, arrays: Sequence[Any]) -> None:
+        traced = self.stages[next(iter(self.stages))].graph
+        admit(traced, bind_arguments(traced, arrays)[1])
+
+    def _new_binding(self, dims: dict[str, int]) -> Binding:
+        binding = Binding(self.program, dims, _SMALL)
+        for place, value, offset in binding.constants:
+            binding.rows[place] = self._constants[value].ctypes.data + offset
+        if binding.memory_plan.peak + 64 > self._arena.size:
+            self._arena = np.empty(binding.memory_plan.peak + 64, np.uint8)
+        return binding
+
+    @property
+    def _base(self) -> int:
+        address: int = self._arena.ctypes.data
+        return -(-address // 64) * 64
+
+    def _resolve(self, binding: Binding) -> None:
+        """Put the addresses of the arena and of the model's state into the rows."""
+        if binding.base != self._base or binding.base == 0:
+            binding.set_base(self._base, self._status.ctypes.data)
+            binding.views.clear()
+            binding.result_views = None
+        arrays = model_state.storage_of(self.graph)
+        for state, array in zip(self.graph.state, arrays, strict=True):
+            places = binding.places.get(("read", state.value))
+            if places is not None:
+                places.put(binding.rows, array.ctypes.data)
+        self._spares = []
+        for old, new in self.graph.updates:
+            cell = self._cells[old]
+            places = binding.places.get(("write", old))
+            if places is None or cell is None:
+                continue
+            if binding.in_place[old] and not cell.is_lent:
+                cell.follow(self._clock)
+                places.put(binding.rows, cell.storage.ctypes.data)
+            else:
+                spare = np.empty(binding.shape(new), new.type.dtype.numpy)
+                self._spares.append((cell, spare))
+                places.put(binding.rows, spare.ctypes.data)
+        self._current, self._epoch = binding, model_state.epoch()
+
+    def _place_results(self, binding: Binding) -> dict[Value, Array]:
+        """Arrays for results that kernels write where the caller gets them."""
+        large = {}
+        for value, places in binding.output_places:
+            array = large[value] = self._results.take(binding.shape(value), value.type.dtype.numpy)
+            places.put(binding.rows, array.ctypes.data)
+        return large
+
+    def _result_shells(self, binding: Binding) -> list[Array]:
+        """Arrays of the results' shapes, for checking `out` before anything runs."""
+        return [np.empty(binding.shape(value), value.type.dtype.numpy) for value in self.graph.outputs]
+
+    def _outputs(self, binding: Binding, given: Sequence[Array], large: dict[Value, Array]) -> Sequence[Array]:
+        """The results, each an array that nobody else holds."""
+        if binding.result_views is not None:
+            return [view.copy() for view in binding.result_views]
+        results: list[Array] = []
+        handed_out: set[int] = set()
+        for value in self.graph.outputs:
+            if isinstance(value, Literal):
+                results.append(literal_array(value, binding.dims))
+                continue
+            root = self.program.root(value)
+            if root in large and id(large[root]) not in handed_out:
+                array = large[root]
+                handed_out.add(id(array))
+                results.append(array if value is root else array.reshape(binding.shape(value)))
+            else:
+                array = large[root] if root in large else self._array_of(binding, root, given)
+                results.append(np.array(array, order="C", copy=True).reshape(binding.shape(value)))
+        if all(value in binding.views for value in self.graph.outputs):
+            binding.result_views = [binding.views[value] for value in self.graph.outputs]
+        return results
+
+    def _array_of(self, binding: Binding, root: Value, given: Sequence[Array]) -> Array:
+        """The array that holds a value after the run."""
+        if root in binding.views:
+            return binding.views[root]
+        if binding.lies_in_arena(root):
+            dtype = root.type.dtype.numpy
+            start = self._base - self._arena.ctypes.data + binding.offset(root)
+            flat = self._arena[start : start + binding.count(root) * dtype.itemsize]
+            view: Array = flat.view(dtype).reshape(binding.shape(root))
+            binding.views[root] = view
+            return view
+        if root in self._constants:
+            return self._constants[root]
+        if root in binding.targets:
+            cell = self._cells[binding.targets[root]]
+            written = [array for owner, array in self._spares if owner is cell]
+            assert cell is not None
+            return written[0] if written else cell.storage
+        if root in self._cells:
+            cell = self._cells[root]
+            assert cell is not None
+            return cell.storage
+        return given[self.graph.inputs.index(root)]
+
+    def _commit(self, binding: Binding, given: Sequence[Array]) -> None:
+        """The state as the run leaves it: all cells at once."""
+        self._clock.ticks += 1
+        if not self._spares and not binding.copied:
+            return
+        changed = list(self._spares)
+        for old, new in binding.copied:
+            cell = self._cells[old]
+            if cell is not None:
+                changed.append((cell, self._copy_of(new, binding, given)))
+        for cell, array in changed:
+            cell.commit(array)
+        self._epoch = -1
+
+    def _copy_of(self, value: Value, binding: Binding, given: Sequence[Array]) -> Array:
+        if isinstance(value, Literal):
+            return literal_array(value, binding.dims)
+        array = self._array_of(binding, self.program.root(value), given)
+        return np.array(array, order="C", copy=True).reshape(binding.shape(value))
+
+    def _raise(self, arrays: Sequence[Any]) -> None:
+        """A kernel met trouble, and nothing has been written to the state: let the interpreter say what it is."""
+        self._status[:] = 0
+        interpret(self._source_graph, arrays)
+        raise BackendError(f"a kernel of @{self.graph.name} met trouble that the interpreter does not see")
+
+
+def _computes(node: Any, name: str) -> bool:
+    inside = node.regions[0].nodes if node.regions else (node,)
+    return any(result.name == name for each in inside for result in each.results)

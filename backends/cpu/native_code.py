@@ -1,0 +1,75 @@
+"""A program's kernels as native code, and the driver that walks its tables.
+
+    code = compile_program(program, threads=2)
+    code.report                     # kernels compiled, loaded from the cache, reused
+    code.run(binding)               # -1, or the step after which a kernel reported trouble
+
+With NUMBA_DISABLE_JIT=1 the kernels are the Python functions of their files, called one slice after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphc.backends.cpu import driver_source
+from graphc.backends.cpu.binding import HAS_FINISH, Binding
+from graphc.backends.cpu.kernels import Report, Source, interpreted, load
+from graphc.backends.cpu.program import Program
+from graphc.backends.cpu.threads import Native, Pool, shared_pool
+
+_SOURCE = Path(__file__).parent / "driver.py"
+
+
+@dataclass
+class Compiled:
+    """What runs a program's tables."""
+
+    report: Report
+    run: Callable[[Binding], int]
+
+
+def compile_program(program: Program, threads: int) -> Compiled:
+    """Compile, or load, the kernels of a program, and give their addresses to its kernels."""
+    sources = [Source(kernel.name, kernel.source, key=kernel.key) for kernel in program.kernels]
+    if interpreted():
+        loaded, report = load(sources)
+        for kernel, each in zip(program.kernels, loaded, strict=True):
+            kernel.function, kernel.path = each.function, str(each.path)
+        return Compiled(report, _interpret)
+    loaded, report = load([*driver_source.sources(), *sources])
+    native = Native(*(each.address for each in loaded[:3]))
+    for kernel, each in zip(program.kernels, loaded[3:], strict=True):
+        kernel.address, kernel.path = each.address, str(each.path)
+    return Compiled(report, _Runner(shared_pool(native, threads)))
+
+
+class _Runner:
+    """Calls the driver: alone for small steps, with the pool's helpers for others."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __call__(self, binding: Binding) -> int:
+        count = binding.entries
+        if not count:
+            return -1
+        if binding.is_serial or self._pool.threads == 1:
+            return self._pool.run_serial(binding.table_address, count, binding.status)
+        return self._pool.run(binding.table_address, count)
+
+
+def _interpret(binding: Binding) -> int:
+    """Walk a table in Python."""
+    for number, step in enumerate(binding.calls):
+        kernel: Any = step.kernel.function
+        row, slices = (int(word) for word in binding.table[number][1:3])
+        for part in range(slices):
+            kernel(row, part, slices)
+        if int(binding.table[number][3]) & HAS_FINISH:
+            kernel(row, -1, slices)
+        if binding.has_trouble():
+            return number
+    return -1

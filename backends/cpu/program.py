@@ -1,0 +1,314 @@
+"""A graph as kernels to call in order: what is compiled once, for all values of the named dims.
+
+    program = Program(fused_graph)
+    program.kernels          # the distinct ones, each with its source
+    program.steps            # calls of them, each with its operands and results
+
+Steps that can fail (a bad index) come as early as what they need allows, so that in nearly all graphs nothing has been
+written to the model's state when one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from graphc.backends.cpu.calls import reserved
+from graphc.backends.cpu.emit import KernelSource, emit
+from graphc.backends.nests.lower import lower
+from graphc.backends.nests.nest import Buffer, Nest
+from graphc.backends.nests.special import special_kernel
+from graphc.dim import Extent
+from graphc.errors import BackendError
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.op import Kind, find_op
+from graphc.passes.fuse import fuse
+from graphc.passes.fuse.group import Group, domain_of, is_floating, is_fusable, is_squeeze
+from graphc.passes.prepare import prepare
+
+CHECK_INDICES = '''from graphc.backends.cpu.functions import to_i64
+from graphc.backends.cpu.pointer import DTYPE, extent, fail
+
+
+def kernel(row, slice, slices):
+    """Report an index below 0, or not below the extent of the axis."""
+    indices = DTYPE(row, 1)
+    count = extent(row, 2)
+    bound = extent(row, 3)
+    for i in range(count):
+        index = to_i64(indices[i])
+        if index < 0 or index >= bound:
+            fail(row, 1, index)
+'''
+
+
+@dataclass(eq=False)
+class Kernel:
+    """A distinct kernel: its readable source, its nest, and how often the program calls it.
+
+    `key` is the source with canonical names: kernels that do the same are one.
+    """
+
+    name: str
+    source: str
+    key: str
+    nest: Nest | None
+    calls: int = 0
+    path: str = ""
+    address: int = 0
+    function: object = None
+
+    def __repr__(self) -> str:
+        return f"<Kernel {self.name}, called {self.calls} times>"
+
+
+@dataclass(eq=False)
+class Step:
+    """A call of a kernel: what each word of its row stands for, and what it needs besides."""
+
+    kernel: Kernel
+    source: KernelSource
+    node: Node
+    operands: dict[Buffer, Value]  # what the kernel's inputs and outputs are in the graph
+    shares: dict[Value, tuple[Value, ...]] = field(default_factory=dict)  # results that may lie in operands' memory
+    product_in: Buffer | None = None
+    product: Buffer | None = None
+    inner: Program | None = None  # of a `map`: what is called for each place
+    may_fail: bool = False  # after earlier steps have checked what they can
+
+
+class Program:
+    """The steps of a graph, and the values that are the same array under another shape."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.kernels: list[Kernel] = []
+        self.steps: list[Step] = []
+        self.constants: dict[Value, object] = {}
+        self.alias: dict[Value, Value] = {}
+        self._by_key: dict[str, Kernel] = {}
+        for each in _checks_first(graph):
+            if isinstance(each, IndexCheck):
+                self._add_check(each)
+            else:
+                self._add(each)
+
+    def all_constants(self) -> Iterator[tuple[Value, object]]:
+        """The constants of the graph and of its regions."""
+        yield from self.constants.items()
+        for step in self.steps:
+            if step.inner is not None:
+                yield from step.inner.all_constants()
+
+    def root(self, value: Value) -> Value:
+        """The value whose array this one is."""
+        while value in self.alias:
+            value = self.alias[value]
+        return value
+
+    def _add(self, node: Node) -> None:
+        name = node.op.name
+        if name == "constant":
+            self.constants[node.result] = node.attributes["value"]
+        elif name == "reshape" and not isinstance(node.operands[0], Literal):
+            self.alias[node.result] = node.operands[0]
+        elif name == "map":
+            self._add_map(node)
+        elif name == "fused" or is_floating(node) or _fits_a_nest(node):
+            self._add_nest(node)
+        else:
+            self._add_special(node)
+
+    def _add_nest(self, node: Node) -> None:
+        region, operands, results = _region_of(node)
+        nest = lower(region, reserved=reserved())
+        source = emit(nest)
+        plain = emit(lower(region, canonical=True), comments=False)
+        kernel = self._kernel(source.title, source.text, plain.text, nest)
+        ends = [*zip(region.inputs, operands, strict=True), *zip(dict.fromkeys(region.outputs), results, strict=True)]
+        outer = dict(ends)
+        step = Step(kernel, source, node, {b: outer[b.value] for b in nest.buffers if b.value is not None})
+        for written, read in nest.may_share.items():
+            if written.value is not None:
+                step.shares[outer[written.value]] = tuple(outer[b.value] for b in read if b.value is not None)
+        if nest.product is not None:
+            self._place_product(step, nest)
+        step.may_fail = can_fail(node) and index_checks(node) is None
+        self.steps.append(step)
+
+    def _place_product(self, step: Step, nest: Nest) -> None:
+        """Let the product lie in an output, but not in one that is to be written over the state it replaces."""
+        assert nest.product is not None
+        updates = {self.root(new): old for old, new in self.graph.updates}
+        for home in nest.product_homes:
+            value = step.operands[home]
+            if updates.get(value) not in step.shares.get(value, ()) or value not in updates:
+                step.product, step.product_in = nest.product.result, home
+                step.shares.pop(value, None)
+                return
+
+    def _add_map(self, node: Node) -> None:
+        """A program of its own for the region, which the table calls once for each place."""
+        (region,) = node.regions
+        inner = Program(fuse(prepare(_with_results_of_its_own(region))))
+        for kernel in inner.kernels:
+            known = self._by_key.setdefault(kernel.key, kernel)
+            if known is kernel:
+                self.kernels.append(kernel)
+            for step in inner.steps:
+                if step.kernel is kernel:
+                    step.kernel = known
+        ends: dict[Buffer, Value] = {}
+        for value in node.operands:
+            if isinstance(value, Literal):
+                raise BackendError("map: takes arrays, but an operand is a number", line=node.line)
+            ends[Buffer(value.name, value.type.dtype, "input", value.type.size, value)] = value
+        for value in node.results:
+            ends[Buffer(value.name, value.type.dtype, "output", value.type.size, value)] = value
+        count = node.operands[0].type.shape[0]
+        total: Extent = 0
+        for step in inner.steps:
+            total = total + step.source.cost
+        source = KernelSource("map", "", [], {}, 1, total * count)
+        kernel = Kernel("map", "", "", None)
+        may_fail = any(can_fail(each) for each in region.walk())
+        self.steps.append(Step(kernel, source, node, ends, may_fail=may_fail, inner=inner))
+
+    def _add_check(self, check: IndexCheck) -> None:
+        """A kernel that only looks at indices, so that trouble is known before any state is written."""
+        value = self.root(check.indices)
+        buffer = Buffer(f"{value.name}_in", value.type.dtype, "input", value.type.size, value)
+        text = CHECK_INDICES.replace("DTYPE", value.type.dtype.name)
+        words: list[Buffer | Extent] = [buffer, value.type.size, check.extent]
+        source = KernelSource("check_indices", text, words, {}, 1, value.type.size, False, True)
+        kernel = self._kernel("check_indices", text, text, None)
+        self.steps.append(Step(kernel, source, check.node, {buffer: value}, may_fail=True))
+
+    def _add_special(self, node: Node) -> None:
+        special = special_kernel(node)
+        if special is None:
+            raise BackendError(
+                f"the cpu backend has no kernel for {node.op.name}", line=node.line, where=node.provenance.where
+            )
+        operands = {
+            Buffer(f"{value.name}_in", value.type.dtype, "input", value.type.size, value): value
+            for value in node.operands
+            if not isinstance(value, Literal)
+        }
+        results = {
+            Buffer(f"{value.name}_out", value.type.dtype, "output", value.type.size, value): value
+            for value in node.results
+        }
+        temporaries = {
+            Buffer(f"scratch_{i}", dtype, "temporary", extent, None, special.temporaries_per_slice): extent
+            for i, (dtype, extent) in enumerate(special.temporaries)
+        }
+        words: list[Buffer | Extent] = [*operands, *results, *temporaries, *special.extents]
+        source = KernelSource(
+            special.title, special.text, words, temporaries, special.units, special.cost, False, "fail(" in special.text
+        )
+        kernel = self._kernel(special.title, special.text, special.text, None)
+        may_fail = can_fail(node) and index_checks(node) is None
+        self.steps.append(Step(kernel, source, node, {**operands, **results}, may_fail=may_fail))
+
+    def _kernel(self, title: str, text: str, key: str, nest: Nest | None) -> Kernel:
+        if key not in self._by_key:
+            kernel = self._by_key[key] = Kernel(title, text, key, nest)
+            self.kernels.append(kernel)
+        self._by_key[key].calls += 1
+        return self._by_key[key]
+
+
+def _with_results_of_its_own(region: Graph) -> Graph:
+    """A region whose outputs are arrays that its nodes make, each another one."""
+    nodes = list(region.nodes)
+    outputs: list[Value] = []
+    for value in region.outputs:
+        made = region.producers.get(value)
+        if made is None or made.op.name in ("reshape", "constant") or value in outputs:
+            copy = Value(f"{value.name or 'result'}_copy{len(outputs)}", value.type)
+            nodes.append(Node(find_op("identity"), (value,), {}, (copy,)))
+            value = copy
+        outputs.append(value)
+    return region.with_(nodes=tuple(nodes), outputs=tuple(outputs))
+
+
+def _fits_a_nest(node: Node) -> bool:
+    """Whether a node by itself is a kernel of the general kind."""
+    return is_fusable(node) and Group(domain_of(node), lambda value: None).admit(node) is None
+
+
+def _region_of(node: Node) -> tuple[Graph, list[Value], list[Value]]:
+    """The region of a `fused` op; of another op a region around it."""
+    if node.regions:
+        return node.regions[0], list(node.operands), list(node.results)
+    inside: dict[Value, Value] = {}
+    for operand in node.operands:
+        if not isinstance(operand, Literal) and operand not in inside:
+            inside[operand] = Value(operand.name, operand.type)
+    results = {result: Value(result.name, result.type) for result in node.results}
+    inner = Node(
+        node.op, tuple(inside.get(o, o) for o in node.operands), node.attributes, tuple(results.values()), (),
+        node.provenance,
+    )  # fmt: skip
+    region = Graph(node.results[0].name, tuple(inside.values()), (inner,), tuple(results.values()))
+    return region, list(inside), list(results)
+
+
+def can_fail(node: Node) -> bool:
+    """Whether a node refuses some values of its operands."""
+    nodes = node.regions[0].walk() if node.regions else (node,)
+    return any(each.op.kind in (Kind.GATHER, Kind.SCATTER) for each in nodes)
+
+
+def _inside(node: Node) -> tuple[Node, ...]:
+    return node.regions[0].nodes if node.regions else (node,)
+
+
+@dataclass(frozen=True)
+class IndexCheck:
+    """Indices that lie in memory before the kernel that reads at them runs, and the extent they must be below."""
+
+    indices: Value
+    extent: Extent
+    node: Node
+
+
+def index_checks(node: Node) -> list[IndexCheck] | None:
+    """The checks that can be made before a node runs; None where it finds its indices itself."""
+    if node.op.name == "map":
+        return None
+    region = node.regions[0] if node.regions else None
+    outer = dict(zip(region.inputs, node.operands, strict=True)) if region is not None else {}
+    checks = []
+    for inner in _inside(node):
+        if inner.op.kind not in (Kind.GATHER, Kind.SCATTER):
+            continue
+        indices = inner.operands[1]
+        while region is not None and (made := region.producers.get(indices)) is not None and is_squeeze(made):
+            indices = made.operands[0]
+        if region is not None and not isinstance(indices, Literal):
+            if indices not in outer:
+                return None
+            indices = outer[indices]
+        if not isinstance(indices, Literal):
+            checks.append(IndexCheck(indices, inner.operands[0].type.shape[inner.attributes["axis"]], node))
+    return checks
+
+
+def _checks_first(graph: Graph) -> Iterable[Node | IndexCheck]:
+    """Nodes in an order that checks indices, and computes what the checks need, before all else."""
+    early: set[Node] = set()
+    checks: list[IndexCheck] = []
+    for node in reversed(graph.nodes):
+        if can_fail(node):
+            found = index_checks(node)
+            if found is None:
+                early.add(node)
+            for check in found or ():
+                checks.append(check)
+                made = graph.producers.get(check.indices)
+                early.update(() if made is None else (made,))
+        if node in early:
+            early.update(graph.producers[o] for o in node.operands if o in graph.producers)
+    return [*(n for n in graph.nodes if n in early), *reversed(checks), *(n for n in graph.nodes if n not in early)]
