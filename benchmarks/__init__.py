@@ -1,0 +1,4 @@
+"""Benchmarks against torch, torch.compile and JAX: `python -m benchmarks` and `python -m benchmarks cold`.
+
+docs/benchmarks.md says how to run them, what makes them fair and how to read them.
+"""

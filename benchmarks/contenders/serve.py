@@ -1,0 +1,111 @@
+"""A contender's side of the pipes: one line of JSON in, one line of JSON out.
+
+{"do": "load", "workload": "mlp_bn", "arrays": "mlp_bn.npz", "threads": 2, "cpus": [0, 1], "variant": "", "backend": "cpu"}
+    → {"versions": {"jax": "0.10.2"}, "import": 0.9, "first_call": 0.7, "witnesses": [[2.31], [2.25], …]}
+{"do": "batch", "steps": 50, "warm": 5}
+    → {"seconds": 0.2, "idle": 0.001}        idle: processor seconds per second since the last batch
+{"do": "stop"}
+
+What a contender's library prints goes to standard error: standard output belongs to the protocol.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from benchmarks.workloads import WORKLOADS, Array, Workload
+
+
+class Runner(Protocol):
+    """A workload made ready by a contender."""
+
+    def run(self, steps: int) -> None:
+        """Do steps, and wait for the result of the last."""
+
+    def witness(self) -> list[float]:
+        """Numbers of the last result that all contenders must agree on; the loss first."""
+
+
+Load = Callable[[Workload, dict[str, Array], dict[str, Any]], Runner]
+
+
+def serve(imports: Callable[[], dict[str, str]], load: Load) -> None:
+    """Answer requests until told to stop. `imports` imports what is measured and gives versions."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    session = Session(imports, load)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "stop":
+            break
+        reply = session.answer(request)
+        print(json.dumps(reply), file=channel, flush=True)
+
+
+class Session:
+    """What one contender has loaded."""
+
+    def __init__(self, imports: Callable[[], dict[str, str]], load: Load) -> None:
+        self._imports = imports
+        self._load = load
+        self._runner: Runner
+        self._left = (0.0, 0.0)  # when the last batch ended: the clock, the processor time
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what is asked; what goes wrong is an answer too."""
+        try:
+            return self.load(request) if request["do"] == "load" else self.batch(request)
+        except Exception as error:  # whatever it was, the harness reports it and goes on with the others
+            traceback.print_exc()
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Import, make the workload ready, do the first steps."""
+        if request["cpus"] and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, request["cpus"])
+        start = time.perf_counter()
+        try:
+            versions = self._imports()
+        except ModuleNotFoundError as error:
+            return {"absent": f"{error.name} is not installed"}
+        seconds = time.perf_counter() - start
+        workload = WORKLOADS[request["workload"]]
+        with np.load(request["arrays"]) as archive:
+            arrays = dict(archive)
+        start = time.perf_counter()
+        self._runner = self._load(workload, arrays, request)
+        self._runner.run(1)
+        first_call = time.perf_counter() - start
+        witnesses = [self._runner.witness()]
+        for _ in range(workload.checked - 1):
+            self._runner.run(1)
+            witnesses.append(self._runner.witness())
+        self._leave()
+        return {
+            "versions": {"numpy": np.__version__, **versions},
+            "import": seconds,
+            "first_call": first_call,
+            "witnesses": witnesses,
+        }
+
+    def batch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Time some steps, after a few that wake the threads and warm the caches."""
+        clock, processor = self._left
+        idle = (time.process_time() - processor) / (time.perf_counter() - clock)
+        self._runner.run(request["warm"])
+        start = time.perf_counter()
+        self._runner.run(request["steps"])
+        seconds = time.perf_counter() - start
+        self._leave()
+        return {"seconds": seconds, "idle": idle}
+
+    def _leave(self) -> None:
+        self._left = time.perf_counter(), time.process_time()

@@ -1,0 +1,212 @@
+"""The benchmarks' own arithmetic, their workloads on the interpreter, and the pipes to a contender. No peers."""
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _benchmarks():
+    """`import benchmarks` for the time of this module: the repository's root is not on sys.path (pyproject.toml)."""
+    spec = importlib.util.spec_from_file_location("benchmarks", FOLDER / "__init__.py")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["benchmarks"] = package
+    spec.loader.exec_module(package)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        del sys.modules[name]
+
+
+def mlp_loss(arrays):
+    """The first loss of mlp_small, by hand, in f64."""
+    a = {name: array.astype(np.float64) for name, array in arrays.items() if name != "y"}
+    h = a["x"] @ a["0.weight"].T + a["0.bias"]
+    h = (h - h.mean(0)) / np.sqrt(h.var(0) + 1e-5) * a["1.weight"] + a["1.bias"]
+    logits = np.maximum(h, 0) @ a["3.weight"].T + a["3.bias"]
+    picked = np.take_along_axis(logits, arrays["y"][:, None], 1)[:, 0]
+    return (np.log(np.exp(logits).sum(1)) - picked).mean()
+
+
+def interpreted(workload, arrays):
+    from benchmarks.contenders.graphc_ import load
+
+    return load(workload, arrays, {"backend": "interpreter", "threads": 1})
+
+
+def test_first_loss_is_that_of_the_formulas():
+    from benchmarks.workloads import WORKLOADS
+
+    arrays = WORKLOADS["mlp_small"].arrays(seed=3)
+    runner = interpreted(WORKLOADS["mlp_small"], arrays)
+    runner.run(1)
+    (first,) = runner.witness()
+    assert first == pytest.approx(mlp_loss(arrays), rel=1e-6)
+    runner.run(4)
+    assert runner.witness()[0] < first
+
+
+def test_chain_has_the_gradients_of_its_value():
+    from benchmarks.workloads import RMS_EPS, SCALE, Chain
+
+    workload = Chain("small", 5, 8)
+    arrays = workload.arrays(seed=1)
+    runner = interpreted(workload, arrays)
+    runner.run(1)
+    value, *sums = runner.witness()
+
+    def mean(x, residual, weight, g):
+        normal = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + RMS_EPS) * weight
+        return ((residual + SCALE * normal / (1 + np.exp(-normal))) * g).mean()
+
+    point = {name: array.astype(np.float64) for name, array in arrays.items()}
+    assert value == pytest.approx(mean(**point), rel=1e-6)
+    for name, found in zip(("x", "residual", "weight"), sums, strict=True):
+        expected = 0.0
+        for place in np.ndindex(point[name].shape):
+            sides = []
+            for step in (1e-5, -1e-5):
+                moved = point[name].copy()
+                moved[place] += step
+                sides.append(mean(**{**point, name: moved}))
+            expected += abs(sides[0] - sides[1]) / 2e-5
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_row_comes_under_two_labels():
+    from benchmarks.workloads import WORKLOADS
+
+    arrays = WORKLOADS["mlp_bn"].arrays(seed=0)
+    first, second = np.split(arrays["x"], 2)
+    np.testing.assert_array_equal(first, second)
+    assert (np.not_equal(*np.split(arrays["y"], 2))).all()
+    assert arrays["x"].shape == (128, 784)
+    assert arrays["y"].max() < 10
+
+
+def test_work_of_an_mlp():
+    from benchmarks.workloads import Mlp
+
+    workload = Mlp("tiny", (3, 5, 2), batch=4)
+    forward, weights, inputs = 3 * 5 + 5 * 2, 3 * 5 + 5 * 2, 5 * 2
+    assert workload.flops == 2 * 4 * (forward + weights + inputs)
+    parameters = (15 + 5) + (5 + 5) + (10 + 2)  # Linear, BatchNorm, Linear
+    assert workload.bytes_moved == 4 * (6 * parameters + 4 * 3)
+
+
+def test_floor_adds_contractions_and_bytes():
+    from benchmarks.figures import floor
+    from benchmarks.workloads import Chain, Mlp
+
+    workload = Mlp("tiny", (3, 5, 2), batch=4)
+    assert floor(workload, 1e3, 1e2) == pytest.approx(workload.flops / 1e3 + workload.bytes_moved / 1e2)
+    assert floor(Chain("small", 10, 10), math.inf, 4.0) == 5 * 100 + 2 * 10
+
+
+def test_quartiles_and_ratios():
+    from benchmarks.figures import best, quartiles, ratio
+
+    assert quartiles([3.0, 1.0, 2.0]) == (1.5, 2.0, 2.5)
+    assert quartiles([7.0]) == (7.0, 7.0, 7.0)
+    assert ratio(3.0, 2.0) == 1.5
+    assert ratio(3.0, None) is None
+    assert best({"graphc": 1.0, "jax": 3.0, "torch": 2.0}, ["jax", "torch"]) == 2.0
+    assert best({"graphc": 1.0}, ["jax"]) is None
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "expected"),
+    [
+        ({"a": [[2.0], [1.0]], "b": [[2.0], [0.9]], "c": [[1.9], [1.0]]}, 0.1),
+        ({"a": [[2.0, -4.0]], "b": [[2.0, 4.0]]}, 2.0),
+        ({"a": [[0.0]], "b": [[0.0]]}, 0.0),
+        ({"a": [[1.0]]}, 0.0),
+        ({"a": [[1.0]], "b": [[math.nan]]}, math.inf),
+    ],
+)
+def test_disagreement(witnesses, expected):
+    from benchmarks.figures import disagreement
+
+    assert disagreement(witnesses) == pytest.approx(expected)
+
+
+def test_contenders_are_found_by_name():
+    from benchmarks.contenders import find
+
+    assert [contender.name for contender in find(["jax", "graphc"])] == ["graphc", "jax"]
+    with pytest.raises(ValueError, match="there is no contender theano; there are graphc, torch"):
+        find(["theano", "jax"])
+
+
+def report(**changes):
+    from benchmarks.contenders import CONTENDERS
+    from benchmarks.training_steps import Measured, Report
+    from benchmarks.workloads import WORKLOADS
+
+    graphc, torch, *_, jax = CONTENDERS
+    first = {"first_call": 0.5, "witnesses": [[2.5]]}
+    measured = [
+        Measured(graphc, first, [2e-3, 3e-3, 4e-3], [0.0]),
+        Measured(torch, absent="torch is not installed"),
+        Measured(jax, first, [4e-3, 6e-3, 8e-3], [0.5]),
+    ]
+    given = {"contenders": measured, "bandwidth": 1e10, "contraction": 1e11, "disagreement": 1e-6}
+    return Report(WORKLOADS["mlp_bn"], **{**given, **changes})
+
+
+def test_a_report_names_all_contenders():
+    from benchmarks.tables import show
+
+    lines = show(report()).splitlines()
+    assert lines[2].split()[:9] == ["graphc", "3.000", "ms", "2.500", "–", "3.500", "2.000", "0.50", "0.50"]
+    assert lines[3].split(maxsplit=1) == ["torch", "absent: torch is not installed"]
+    assert lines[4].split()[7:9] == ["1.00", "1.00"]
+    assert "differ by 1.0e-06 at most" in lines[6]
+    assert lines[7] == "  NOTE: jax kept a processor busy while others were measured (50%)"
+    assert not report().failed
+    entries = report().as_json()["contenders"]
+    assert entries["graphc"]["median"] == 3e-3
+    assert entries["torch"] == {"absent": "torch is not installed"}
+
+
+def test_a_report_fails_where_losses_disagree():
+    from benchmarks.tables import show
+
+    wrong = report(disagreement=2e-4)
+    assert wrong.failed
+    assert "ERROR: the first 5 losses differ by 2.0e-04" in show(wrong)
+
+
+def test_a_process_answers_and_survives_a_failure(tmp_path):
+    from benchmarks.contenders import BANDWIDTH, find
+    from benchmarks.processes import ContenderError, Settings, start
+    from benchmarks.workloads import WORKLOADS
+
+    workload = WORKLOADS["mlp_small"]
+    np.savez(tmp_path / "arrays.npz", **workload.arrays(seed=0))
+    (graphc,) = find(["graphc"])
+    with start(graphc, Settings(threads=1, backend="interpreter")) as process:
+        loaded = process.load("mlp_small", tmp_path / "arrays.npz")
+        assert len(loaded["witnesses"]) == 5
+        assert loaded["first_call"] > 0
+        assert process.batch(steps=2, warm=1)["seconds"] > 0
+    settings = Settings(threads=1, backend="abacus")
+    with start(graphc, settings) as process, pytest.raises(ContenderError, match="there is no backend 'abacus'"):
+        process.load("mlp_small", tmp_path / "arrays.npz")
+    with start(BANDWIDTH, settings) as process, pytest.raises(ContenderError, match="FileNotFoundError"):
+        process.load("mlp_small", tmp_path / "missing.npz")
+
+
+def test_a_contender_that_is_not_installed_is_absent():
+    from benchmarks.contenders.serve import Session
+
+    def imports():
+        import a_peer_that_nobody_has  # noqa: F401
+
+    session = Session(imports, load=None)
+    assert session.answer({"do": "load", "cpus": []}) == {"absent": "a_peer_that_nobody_has is not installed"}
