@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from graphc.backends.cpu import driver_source
-from graphc.backends.cpu.binding import HAS_FINISH, Binding
+from graphc.backends.cpu.binding import Binding
+from graphc.backends.cpu.control import ENTRY
 from graphc.backends.cpu.kernels import Report, Source, interpreted, load
 from graphc.backends.cpu.program import Program
+from graphc.backends.cpu.table import HAS_FINISH
 from graphc.backends.cpu.threads import Native, Pool, shared_pool
-
-_SOURCE = Path(__file__).parent / "driver.py"
 
 
 @dataclass
@@ -29,6 +28,7 @@ class Compiled:
 
     report: Report
     run: Callable[[Binding], int]
+    run_entry: Callable[[Binding, int], None]  # one entry of a table, on the calling thread
 
 
 def compile_program(program: Program, threads: int) -> Compiled:
@@ -38,12 +38,13 @@ def compile_program(program: Program, threads: int) -> Compiled:
         loaded, report = load(sources)
         for kernel, each in zip(program.kernels, loaded, strict=True):
             kernel.function, kernel.path = each.function, str(each.path)
-        return Compiled(report, _interpret)
+        return Compiled(report, _interpret, _interpret_entry)
     loaded, report = load([*driver_source.sources(), *sources])
     native = Native(*(each.address for each in loaded[:3]))
     for kernel, each in zip(program.kernels, loaded[3:], strict=True):
         kernel.address, kernel.path = each.address, str(each.path)
-    return Compiled(report, _Runner(shared_pool(native, threads)))
+    runner = _Runner(shared_pool(native, threads))
+    return Compiled(report, runner, runner.entry)
 
 
 class _Runner:
@@ -60,16 +61,24 @@ class _Runner:
             return self._pool.run_serial(binding.table_address, count, binding.status)
         return self._pool.run(binding.table_address, count)
 
+    def entry(self, binding: Binding, entry: int) -> None:
+        """Run one entry alone."""
+        self._pool.run_serial(binding.table_address + entry * ENTRY, 1, binding.status)
+
 
 def _interpret(binding: Binding) -> int:
     """Walk a table in Python."""
-    for number, step in enumerate(binding.calls):
-        kernel: Any = step.kernel.function
-        row, slices = (int(word) for word in binding.table[number][1:3])
-        for part in range(slices):
-            kernel(row, part, slices)
-        if int(binding.table[number][3]) & HAS_FINISH:
-            kernel(row, -1, slices)
+    for number in range(binding.entries):
+        _interpret_entry(binding, number)
         if binding.has_trouble():
             return number
     return -1
+
+
+def _interpret_entry(binding: Binding, entry: int) -> None:
+    kernel: Any = binding.calls[entry].step.kernel.function
+    row, slices = (int(word) for word in binding.table[entry][1:3])
+    for part in range(slices):
+        kernel(row, part, slices)
+    if int(binding.table[entry][3]) & HAS_FINISH:
+        kernel(row, -1, slices)

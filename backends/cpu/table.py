@@ -1,0 +1,117 @@
+"""The rows and entries of a table, written down from a program's steps.
+
+    table = Table(number)                               # number: the value of an extent
+    table.write(program, address)                       # address(place, array): what a word of a row is to hold
+    table.rows, table.entries(kernel addresses)
+
+A row is one word for the status block and one for each operand, scratch array and number of its kernel. A `map` is its
+region's rows once for each place, with the addresses moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphc.backends.cpu.program import Program, Step
+from graphc.backends.nests.nest import Buffer
+from graphc.dim import Extent
+from graphc.ir import Value
+
+HAS_FINISH = 1
+
+Array = Buffer | Value  # a scratch array of one step, or an array of the graph
+Address = Callable[[int, Array, int], None]  # the place of a word, what it names, and how many bytes on
+
+
+@dataclass(frozen=True)
+class Places:
+    """Words of the rows that hold the address of one array, or of a part of it so many bytes on."""
+
+    words: np.ndarray[Any, Any]
+    offsets: np.ndarray[Any, Any] | None
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[int, int]]) -> Places:
+        offsets = np.array([offset for _, offset in entries], np.int64)
+        return cls(np.array([place for place, _ in entries], np.int64), offsets if offsets.any() else None)
+
+    def put(self, rows: np.ndarray[Any, Any], address: int) -> None:
+        """Write the array's address into the rows."""
+        rows[self.words] = address if self.offsets is None else address + self.offsets
+
+
+@dataclass(frozen=True)
+class Call:
+    """An entry of the table: whose it is, where its row starts, and in how many slices it is cut."""
+
+    step: Step
+    start: int
+    slices: int
+
+
+class Table:
+    """Collects the words of rows, and the calls."""
+
+    def __init__(self, number: Callable[[Extent], int], slices: Callable[[Step], int]) -> None:
+        self.words: list[int] = []
+        self.calls: list[Call] = []
+        self._number = number
+        self._slices = slices
+
+    def write(self, program: Program, address: Address) -> None:
+        """Append the rows of a program's steps; `address` is told of each word that names an array."""
+        for step in program.steps:
+            if step.inner is None:
+                self._row(program, step, address)
+                continue
+            for turn in range(self._number(step.node.operands[0].type.shape[0])):
+                self.write(step.inner, self._within(program, step, turn, address))
+
+    def _row(self, program: Program, step: Step, address: Address) -> None:
+        self.calls.append(Call(step, len(self.words), self._slices(step)))
+        self.words.append(0)  # the status block
+        for word in step.source.words:
+            self.words.append(0 if isinstance(word, Buffer) else self._number(word))
+            if isinstance(word, Buffer):
+                address(len(self.words) - 1, array_of(program, step, word), 0)
+
+    def _within(self, program: Program, step: Step, turn: int, address: Address) -> Address:
+        """What arrays of a map's region are outside of it, at one of the places that are mapped."""
+        inner, node = step.inner, step.node
+        assert inner is not None
+        mapped = node.attributes["mapped"]
+        ends = {
+            value: (end, i < mapped)
+            for i, (value, end) in enumerate(zip(inner.graph.inputs, node.operands, strict=True))
+        }
+        ends |= {inner.root(v): (end, True) for v, end in zip(inner.graph.outputs, node.results, strict=True)}
+
+        def of_region(place: int, array: Array, offset: int) -> None:
+            if isinstance(array, Value) and array in ends:
+                end, moves = ends[array]
+                size = self._number(array.type.size) * array.type.dtype.itemsize
+                address(place, program.root(end), offset + turn * size * moves)
+            else:
+                address(place, array, offset)
+
+        return of_region
+
+    def entries(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The table over these rows: kernel, row, slices, flags."""
+        table = np.zeros((max(len(self.calls), 1), 4), np.int64)
+        for number, call in enumerate(self.calls):
+            address = rows.ctypes.data + 8 * call.start
+            table[number] = call.step.kernel.address, address, call.slices, HAS_FINISH * call.step.source.has_finish
+        return table
+
+
+def array_of(program: Program, step: Step, buffer: Buffer) -> Array:
+    """What a word of a row names: an array of the graph, or a scratch array of the step."""
+    if buffer is step.product and step.product_in is not None:
+        buffer = step.product_in
+    value = step.operands.get(buffer)
+    return buffer if value is None else program.root(value)
