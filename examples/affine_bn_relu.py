@@ -1,7 +1,7 @@
-"""Affine, batch norm and ReLU as one training step: the graph as declared, after autodiff, and after the last pass.
+"""Affine, batch norm and ReLU as one training step: the graph on its way, the kernels, and why they are what they are.
 
 Run `python examples/affine_bn_relu.py`. The gradient of batch norm is its closed form,
-dx = γ/(N·σ) · (N·dy - Σdy - x̂·Σ(dy·x̂)), which the last graph spells out in primitive ops.
+dx = γ/(N·σ) · (N·dy - Σdy - x̂·Σ(dy·x̂)), which the simplified graph spells out in primitive ops.
 """
 
 import graphc as gc
@@ -27,7 +27,13 @@ if __name__ == "__main__":
     print(step.stages["trace"].graph.to_text(provenance=True))
     print("\n// with the gradients\n")
     print(step.stages["autodiff"].graph.to_text(provenance=True))
-    print("\n// after the last pass\n")
+    print("\n// simplified\n")
+    print(step.stages["dce"].graph)
+    print("\n// as kernels\n")
     print(step.graph)
-    print()
+    print("\n// why\n")
+    print(step.ledger)
+    print("\n// the kernel of the weight's gradient and update\n")
+    (kernel,) = (kernel for kernel in step.kernels if kernel.name == "0.weight_next")
+    print(kernel.source)
     print(step.stages)

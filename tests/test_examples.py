@@ -89,7 +89,7 @@ def test_own_pass(run):
 
 def test_affine_bn_relu(run):
     names, out = run("affine_bn_relu")
-    traced, differentiated, last = graphs(out)
+    traced, differentiated, simplified, fused = graphs(out)
     assert [op for op in ("affine", "batch_norm", "relu") if traced.count(op) == 1] == ["affine", "batch_norm", "relu"]
     assert [value.name for value in differentiated.outputs[1:]] == [
         "d_0.weight",
@@ -97,8 +97,9 @@ def test_affine_bn_relu(run):
         "d_1.weight",
         "d_1.bias",
     ]
-    assert str(last) == str(names["step"].graph)
-    assert not any(node.op.is_composite and node.op.name != "relu" for node in last.nodes)
+    assert str(simplified) == str(names["step"].stages["dce"].graph)
+    assert not any(node.op.is_composite and node.op.name != "relu" for node in simplified.nodes)
+    assert str(fused) == str(names["step"].graph)
     assert "affine_bn_relu.py:14, Sequential.1, gradient of %batch_norm" in out
 
 
