@@ -1,4 +1,4 @@
-"""Backends: from a graph to something that runs. `interpreter` is the reference."""
+"""Backends: from a graph to something that runs. `cpu` compiles native kernels; `interpreter` is the reference."""
 
 from __future__ import annotations
 

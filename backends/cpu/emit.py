@@ -9,11 +9,12 @@ line of the IR that it computes. What the row holds, word by word, is in `kernel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.vector_ir import Tiling
 from graphc.backends.cpu.writer import Loops, Writer, collapse
-from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Nest, Pass, Product
+from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Index, Nest, Pass, Product
 from graphc.backends.nests.scalar import computing, fold_of, start_of
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
@@ -45,9 +46,12 @@ def emit(nest: Nest, *, comments: bool = True) -> KernelSource:
 
 class _Emitter:
     def __init__(self, nest: Nest, comments: bool) -> None:
+        indices = list(Writer(nest, comments).indices())
+        self.is_flat = _is_flat(nest, indices)
+        if self.is_flat:
+            nest = replace(nest, cut=Cut.COLUMNS, split=0)
         self.nest = nest
         self.writer = Writer(nest, comments)
-        indices = list(self.writer.indices())
         self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
         self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
 
@@ -105,9 +109,10 @@ class _Emitter:
     def _slice(self) -> None:
         writer, nest = self.writer, self.nest
         if nest.cut is Cut.COLUMNS:
-            units = writer.extent(self._units())
+            number = writer.parameter if self.is_flat else writer.extent
+            units, columns = number(self._units()), number(nest.columns)
             writer.line(f"first = share({units}, slice, slices) * {self._unit}")
-            writer.line(f"last = min(share({units}, slice + 1, slices) * {self._unit}, {writer.extent(nest.columns)})")
+            writer.line(f"last = min(share({units}, slice + 1, slices) * {self._unit}, {columns})")
         else:
             factor = f" * {writer.extent(nest.product.rows)}" if self._by_batches and nest.product else ""
             units = writer.extent(self._units())
@@ -306,6 +311,16 @@ class _Emitter:
                 f"{right}, {panel}, {step}, {target}, {ex(product.columns)})"
             )
         )
+
+
+def _is_flat(nest: Nest, indices: Sequence[Index]) -> bool:
+    """Whether one loop over all elements does: then the kernel serves arrays of any shape, and is compiled once."""
+    if not nest.domain or nest.product is not None or nest.slice_accumulators:
+        return False
+    (walk, *more) = nest.passes
+    if more or walk.lines or walk.accumulators:
+        return False
+    return len(collapse(range(len(nest.domain)), nest.domain, indices)) == 1
 
 
 def _dtype(product: Product) -> DType:

@@ -122,7 +122,7 @@ def _job(source: Source, folder: Path) -> Job:
 def _name(source: Source) -> str:
     """A file name that is a Python name, with a hash of the text at its end."""
     title = re.sub(r"\W+", "_", source.title, flags=re.ASCII).strip("_")[:60] or "kernel"
-    return f"{title}_{cache.digest((source.key or source.text).encode())[:12]}"
+    return f"{title}_{cache.digest(source.text.encode())[:12]}"
 
 
 def _target() -> tuple[str, ...]:

@@ -128,9 +128,11 @@ class Program:
         ends = [*zip(region.inputs, operands, strict=True), *zip(dict.fromkeys(region.outputs), results, strict=True)]
         outer = dict(ends)
         step = Step(kernel, source, node, {b: outer[b.value] for b in nest.buffers if b.value is not None})
+        roots = [self.root(operand) for operand in operands]  # one array may be read under several shapes
         for written, read in nest.may_share.items():
             if written.value is not None:
-                step.shares[outer[written.value]] = tuple(outer[b.value] for b in read if b.value is not None)
+                values = [outer[b.value] for b in read if b.value is not None]
+                step.shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
         if nest.product is not None:
             self._place_product(step, nest)
         step.may_fail = can_fail(node) and index_checks(node) is None

@@ -110,6 +110,13 @@ class Writer:
             self._extents[key] = (f"n{len(self._extents)}", extent)
         return self._extents[key][0]
 
+    def parameter(self, extent: Extent) -> str:
+        """An extent that is read from the row even where it is a number, so that the text does not depend on it."""
+        key = str(extent) if isinstance(extent, Dim) else f"number {len(self._extents)}"
+        if key not in self._extents:
+            self._extents[key] = (f"n{len(self._extents)}", extent)
+        return self._extents[key][0]
+
     def index(self, index: Index, offset: str = "") -> str:
         """A position in terms of the loops' variables."""
         parts = [offset] if offset else []
@@ -129,6 +136,8 @@ class Writer:
         return f"({text})" if text.startswith("-") else text
 
     def element(self, buffer: Buffer, index: Index, offset: str = "") -> str:
+        if buffer.per_slice and not offset:
+            offset = f"slice * {self.extent(buffer.extent)}"
         return f"{buffer.name}[{self.index(index, offset)}]"
 
     # -- statements ---------------------------------------------------------------------------------------------------

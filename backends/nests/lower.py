@@ -10,6 +10,7 @@ several passes need is computed in each, or loaded again where it has been store
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from graphc.backends.nests.names import Names
 from graphc.backends.nests.nest import (
@@ -36,11 +37,16 @@ from graphc.passes.fuse.place import Cut, Place, squeezed
 
 def lower(region: Graph, *, canonical: bool = False, reserved: frozenset[str] = frozenset()) -> Nest:
     """The nest of a region; `canonical` names everything by numbers, so that equal kernels have equal nests."""
-    return _Lowering(region, Names(canonical, reserved)).run()
+    first = _Lowering(region, Names(canonical, reserved), frozenset())
+    nest = first.run()
+    if not first.reader.costly_again:
+        return nest
+    # What is costly to compute again in a later pass over the row is kept for the length of the row.
+    return _Lowering(region, Names(canonical, reserved), frozenset(first.reader.costly_again)).run()
 
 
 class _Lowering:
-    def __init__(self, region: Graph, names: Names) -> None:
+    def __init__(self, region: Graph, names: Names, kept: AbstractSet[Value]) -> None:
         self.region = region
         self.group: Group = group_of(region)
         assert self.group.cut is not None
@@ -49,6 +55,7 @@ class _Lowering:
         self.names = names
         self.outputs = list(dict.fromkeys(region.outputs))
         self.reader = Reader(region, self.group, self.nest, names)
+        self.kept = kept
         self.last_phase = max((place.phase for place in self.group.places.values()), default=0)
 
     # -- the whole ----------------------------------------------------------------------------------------------------
@@ -60,6 +67,9 @@ class _Lowering:
             self.reader.buffers[value] = self._buffer(value, "output")
         self._product()
         self._column_buffers()
+        for value in self.region.values.values():
+            if value in self.kept:
+                self.reader.kept[value] = self._temporary(f"{value.name}_row", value, self.nest.columns, True)
         for phase in range(self.last_phase + 1):
             self._pass(phase)
         self._scalar_outputs()
@@ -205,6 +215,10 @@ class _Lowering:
             name = self.reader.need(value, self.reader.elements)
             stores.append(Store(self.reader.buffers[value], self.reader.position(value, place.axes), name))
             self.reader.stored[value] = phase
+        for value, buffer in self.reader.kept.items():
+            if self.group.places[value].phase == phase:
+                name = self.reader.need(value, self.reader.elements)
+                stores.append(Store(buffer, self.reader.index_over(self._column_axes), name))
         walk.elements.extend(stores)
         walk.needs_elements = bool(stores) or any(isinstance(s, Fold) for s in walk.elements)
 
@@ -296,7 +310,7 @@ class _Lowering:
         fixed = set()
         if self.nest.product is not None:
             fixed = {self.nest.product.lhs.buffer, self.nest.product.rhs.buffer}
-        loads: dict[Buffer, list[tuple[int, Load]]] = {}
+        loads: dict[Buffer, list[tuple[tuple[int, int], Load]]] = {}
         for moment, statement in self._moments():
             if isinstance(statement, Load):
                 loads.setdefault(statement.buffer, []).append((moment, statement))
@@ -311,15 +325,14 @@ class _Lowering:
                     sharing[statement.buffer] = (*sharing.get(statement.buffer, ()), buffer)
         self.nest.may_share = sharing
 
-    def _moments(self) -> Iterable[tuple[int, object]]:
+    def _moments(self) -> Iterable[tuple[tuple[int, int], object]]:
         """Every statement with the time at which it runs: a store of one time may overwrite what is read until then."""
-        yield from ((-1, s) for s in self.nest.scalars)
+        sections: list[Iterable[object]] = [self.nest.scalars]
         if not self.group.domain:  # else other slices and the finish read scalars again
-            yield from ((0, s) for s in self.nest.scalar_stores)
-        for phase, walk in enumerate(self.nest.passes):
-            yield from ((2 * phase, s) for s in (*walk.lines, *walk.row_loads))
-            yield from ((2 * phase + 1, s) for s in walk.elements)
-        after = 2 * len(self.nest.passes) + 2
+            sections.append(self.nest.scalar_stores)
+        for walk in self.nest.passes:
+            sections += [(*walk.lines, *walk.row_loads), walk.elements]
         # A finish for each place runs alone; a scalar that all places read must not be overwritten by the first.
-        for number, finish in enumerate(self.nest.finishes):
-            yield from ((after + number, s) for s in finish.statements)
+        sections += [finish.statements for finish in self.nest.finishes]
+        for number, section in enumerate(sections):
+            yield from (((number, position), statement) for position, statement in enumerate(section))

@@ -6,6 +6,8 @@ the value there, appending what computes it; what does not depend on the inner l
 
 from __future__ import annotations
 
+import re
+
 from graphc.backends.nests.names import Names
 from graphc.backends.nests.nest import (
     Accumulator,
@@ -71,6 +73,9 @@ class Reader:
         self.totals: dict[Value, Accumulator] = {}
         self._row_totals: dict[Value, Accumulator] = {}
         self.stored: dict[Value, int] = {}
+        self.kept: dict[Value, Buffer] = {}  # arrays that hold a value for the length of a row
+        self._within_costly = 0
+        self.costly_again: dict[Value, None] = {}  # what a later pass over a row computes again, though it is costly
         self.product: tuple[Value, Buffer] | None = None
         self.can_fail = False
         self.phase = 0
@@ -166,7 +171,36 @@ class Reader:
                 return self._load(self.product[1], self.position(value, scope.axes), scope, value)
             if self.stored.get(value, self.phase) < self.phase:
                 return self._load(self.buffers[value], self.position(value, scope.axes), scope, value)
+            if place.phase < self.phase and value in self.kept:
+                return self._load(self.kept[value], self.index_over(self._column_axes), scope, value)
+            if self._is_costly_again(value, place):
+                self.costly_again[value] = None
+                self._within_costly += 1
+                name = self._compute(self.region.producers[value], scope)
+                self._within_costly -= 1
+                return name
         return self._compute(self.region.producers[value], scope)
+
+    @property
+    def _column_axes(self) -> tuple[int, ...]:
+        return tuple(range(self.nest.split, len(self.group.domain)))
+
+    def _is_costly_again(self, value: Value, place: Place) -> bool:
+        """Whether a later pass over a row would compute a value again, and that takes more than a few instructions."""
+        if place.phase >= self.phase or self.group.cut is not Cut.ROWS or self._within_costly:
+            return False
+        pending = [value]
+        while pending:
+            node = self.region.producers.get(pending.pop())
+            if node is None:
+                continue
+            own = self.group.places.get(node.results[0])
+            if own is not None and (len(own.axes) < len(self.group.domain) or node.results[0] in self.stored):
+                continue
+            if is_costly(node):
+                return True
+            pending += [operand for operand in node.operands if not isinstance(operand, Literal)]
+        return False
 
     def _is_row(self, place: Place) -> bool:
         return not place.finish and 0 < len(place.axes) < len(self.group.domain)
@@ -389,6 +423,20 @@ class Reader:
         scope.statements.append(Load(target, self.buffers[x], _linear(at, x.type.shape), guards, otherwise))
         scope.names[node.result] = target
         return target
+
+
+# Functions that are an instruction or two.
+_CHEAP = frozenset(
+    {"abs", "cast", "ceil", "clip", "copysign", "floor", "isfinite", "isinf", "round", "sign", "signbit", "trunc"}
+)
+
+
+def is_costly(node: Node) -> bool:
+    """Whether an op calls a function of many instructions."""
+    if node.op.kind is Kind.RANDOM:
+        return True
+    calls = re.search(r"\b[a-z]\w*\(", node.op.scalar or "") is not None
+    return node.op.is_elementwise and calls and node.op.name not in _CHEAP
 
 
 def _linear(at: Indices, shape: Shape) -> Index:

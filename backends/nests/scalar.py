@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.errors import BackendError
 from graphc.ir import Node
 from graphc.types import DType
 
@@ -65,7 +66,12 @@ def conversion(dtype: DType) -> str:
 
 def template_of(node: Node) -> str:
     """A node's scalar expression over `{0}`, `{1}` … for its operands in order."""
-    assert node.op.scalar is not None, f"{node.op.name} has no scalar expression"
+    if node.op.scalar is None:
+        raise BackendError(
+            f"{node.op.name} has no scalar expression, so no kernel can compute it; declare one: define_op(scalar=…)",
+            line=node.line,
+            where=node.provenance.where,
+        )
     dtype = node.operands[0].type.dtype if node.operands else node.result.type.dtype
     if node.op.name == "where":
         dtype = node.result.type.dtype

@@ -3,8 +3,9 @@
     group = Group(affine.shape)
     group.admit(node)          # None, or the reason why the node needs a kernel of its own
 
-The rules read kinds and shapes, never names of ops. `group_of(region)` gives the same group again from the region of a
-`fused` op, so that lowering and fusion cannot disagree.
+The rules read kinds and shapes; only ops that read elements at other places (views, pad, concat, take) go by name.
+`group_of(region)` gives the same group again from the region of a `fused` op, so that lowering and fusion cannot
+disagree.
 """
 
 from __future__ import annotations

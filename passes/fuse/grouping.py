@@ -270,15 +270,21 @@ class Grouping:
 
 
 def _by_stage(graph: Graph) -> list[Node]:
-    """The nodes by the number of kernels that must be complete before them, then in the graph's order."""
-    stage: dict[Value, int] = {}
+    """The nodes by the number of kernels that must be complete before them, then in the graph's order.
+
+    Numbers that are computed from numbers alone come before all else, so that every kernel can read them.
+    """
+    stage: dict[Value, int] = {
+        value: 0 if value.type.rank else -1 for value in (*graph.sources, *(o for n in graph.nodes for o in n.operands))
+    }
     ordered = []
     for index, node in enumerate(graph.nodes):
-        own = max((stage.get(operand, 0) for operand in node.operands), default=0)
+        own = max((stage[operand] for operand in node.operands), default=0)
+        if node.results[0].type.rank or node.op.kind is not Kind.ELEMENTWISE:
+            own = max(own, 0)
         if node.op.kind is Kind.CONTRACTION or not (is_fusable(node) or is_floating(node)):
             own += 1
-        after = own
         for result in node.results:
-            stage[result] = after
+            stage[result] = own
         ordered.append((own, index, node))
     return [node for _, _, node in sorted(ordered, key=lambda entry: entry[:2])]
