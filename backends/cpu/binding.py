@@ -131,9 +131,8 @@ class Binding:
     def _scratch(self, step: Step, number: int) -> Iterator[Request]:
         """What a step needs while it runs: its kernel's scratch arrays, and all arrays of a `map`'s region."""
         for buffer, extent in step.source.temporaries.items():
-            if buffer is not step.product or step.product_in is None:
-                count = self._number(extent) * (self._slices(step) if buffer.per_slice else 1)
-                yield self._temporary(buffer, buffer.name, count * buffer.dtype.itemsize, number)
+            count = self._number(extent) * (self._slices(step) if buffer.per_slice else 1)
+            yield self._temporary(buffer, buffer.name, count * buffer.dtype.itemsize, number)
         for call in step.inner.steps if step.inner is not None else ():
             for buffer, value in call.operands.items():
                 if step.inner is not None and buffer.role == "output" and value not in step.inner.graph.outputs:

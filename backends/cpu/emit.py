@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from graphc.backends.cpu.vector_ir import Tiling
+from graphc.backends.cpu.emit_product import Block, ProductLines, cut_by_columns, panel_width
 from graphc.backends.cpu.writer import Loops, Writer, collapse
-from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Index, Nest, Pass, Product
-from graphc.backends.nests.scalar import computing, fold_of, start_of
+from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Index, Nest, Pass
+from graphc.backends.nests.scalar import fold_of, start_of
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
-from graphc.types import DType
 
 COLUMN_UNIT = 16  # columns that belong together: a cache line of f32; with a product, one of its panels
+BLOCK = 64  # columns that all passes are made over before the next ones
 
 PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the time of one scalar statement
 
@@ -52,14 +52,18 @@ class _Emitter:
             nest = replace(nest, cut=Cut.COLUMNS, split=0)
         self.nest = nest
         self.writer = Writer(nest, comments)
+        unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
+        self.block = cut_by_columns(nest, unit, BLOCK)
+        self.product = ProductLines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
         self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
         self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
 
     def run(self) -> KernelSource:
         nest, writer = self.nest, self.writer
-        temporaries = {buffer: buffer.extent for buffer in nest.of_role("temporary")}
-        if nest.product is not None and nest.product.panels is not None:
-            temporaries[nest.product.panels] = self._panel_elements(nest.product)
+        if self.product is not None:
+            writer.place_product(nest, self.product.element())
+        temporaries = {buffer: buffer.extent for buffer in writer.buffers if buffer.role == "temporary"}
+        temporaries |= self.product.temporaries() if self.product is not None else {}
         with writer.indented():
             writer.loops = [self.rows, self.columns]
             writer.statements(nest.scalars)
@@ -89,7 +93,8 @@ class _Emitter:
 
     @property
     def _unit(self) -> int:
-        return max(COLUMN_UNIT, _width(self.nest.product)) if self.nest.product is not None else COLUMN_UNIT
+        """Columns that stay together when slices are cut."""
+        return self.block.columns if self.block is not None else COLUMN_UNIT
 
     def _units(self) -> Extent:
         if not self.nest.domain:
@@ -120,11 +125,13 @@ class _Emitter:
             writer.line(f"end = share({units}, slice + 1, slices){factor}")
         for accumulator in nest.slice_accumulators:
             self._begin_parts(accumulator)
-        if nest.product is not None:
-            self._product(nest.product)
-        if nest.cut is Cut.COLUMNS:
-            self._by_columns()
+        if self.block is not None:
+            self._by_blocks(self.block)
+        elif nest.cut is Cut.COLUMNS:
+            self._by_columns("first, last")
         else:
+            if self.product is not None:
+                self.product.write()
             self._by_rows()
         for accumulator in nest.slice_accumulators:
             if accumulator.size == 1:
@@ -150,12 +157,23 @@ class _Emitter:
                         self.columns.write_indices(writer)
                         writer.statements(walk.elements, self._fold)
 
-    def _by_columns(self) -> None:
+    def _by_blocks(self, block: Block) -> None:
+        """All that is to be done for a block of columns, while it is in the cache; then the next block."""
+        writer = self.writer
+        writer.line(f"for block in range(first, last, {block.columns}):")
+        with writer.indented():
+            if not block.is_exact:
+                writer.line(f"stop = min(block + {block.columns}, last)")
+            if self.product is not None:
+                self.product.write()
+            self._by_columns(f"block, {block.stop}")
+
+    def _by_columns(self, span: str) -> None:
         writer = self.writer
         for number, walk in enumerate(self.nest.passes):
             if len(self.nest.passes) > 1:
                 writer.comment(f"pass {number}")
-            self._column_lines(walk)
+            self._column_lines(walk, span)
             if not walk.needs_elements:
                 continue
             if self.nest.split:
@@ -163,15 +181,15 @@ class _Emitter:
                 with writer.indented():
                     self.rows.write_indices(writer)
                     writer.statements(walk.row_loads)
-                    self._column_elements(walk)
+                    self._column_elements(walk, span)
             else:
-                self._column_elements(walk)
+                self._column_elements(walk, span)
 
-    def _column_lines(self, walk: Pass) -> None:
+    def _column_lines(self, walk: Pass, span: str) -> None:
         writer = self.writer
         if not walk.lines and not walk.accumulators:
             return
-        writer.line("for j in range(first, last):")
+        writer.line(f"for j in range({span}):")
         with writer.indented():
             self.columns.write_indices(writer)
             writer.statements(walk.lines, self._fold)
@@ -180,9 +198,9 @@ class _Emitter:
                 assert accumulator.buffer is not None
                 writer.line(f"{writer.element(accumulator.buffer, accumulator.index)} = {start}")
 
-    def _column_elements(self, walk: Pass) -> None:
+    def _column_elements(self, walk: Pass, span: str) -> None:
         writer = self.writer
-        writer.line("for j in range(first, last):")
+        writer.line(f"for j in range({span}):")
         with writer.indented():
             self.columns.write_indices(writer)
             writer.statements(walk.elements, self._fold)
@@ -255,63 +273,6 @@ class _Emitter:
                 writer.line(f"{total} = {writer.called(folded)}")
         writer.statements(finish.statements)
 
-    # -- products -----------------------------------------------------------------------------------------------------
-
-    def _panel_elements(self, product: Product) -> Extent:
-        width = _width(product)
-        return product.depth * (((product.columns + (width - 1)) // width) * width)
-
-    def _product(self, product: Product) -> None:
-        writer, ex = self.writer, self.writer.extent
-        writer.node(product.node)
-        batched = product.batch != 1
-        if batched:
-            if self.nest.cut is Cut.ROWS:
-                span = f"begin // {ex(product.rows)}, end // {ex(product.rows)}"
-            else:
-                span = ex(product.batch)
-            writer.line(f"for b in range({span}):")
-            with writer.indented():
-                self._matrix_product(product, "b")
-        else:
-            self._matrix_product(product, "")
-
-    def _matrix_product(self, product: Product, batch: str) -> None:
-        writer, ex = self.writer, self.writer.extent
-        name, width = _dtype(product).name, _width(product)
-        by_columns = self.nest.cut is Cut.COLUMNS
-        columns = "last - first" if by_columns else ex(product.columns)
-        row = "" if by_columns or batch else "begin"
-        rows = ex(product.rows) if by_columns or batch else "end - begin"
-
-        def at(buffer: Buffer, *terms: tuple[str, Extent]) -> str:
-            """The address of an element: Σ index · stride."""
-            parts = [i if s == 1 else f"{i} * {ex(s)}" for i, s in terms if i and s != 0]
-            return f"address({buffer.name}, {' + '.join(parts) or '0'})"
-
-        first = "first" if by_columns else ""
-        lhs, rhs, result = product.lhs, product.rhs, product.result
-        left = at(lhs.buffer, (batch, lhs.batch), (row, lhs.line))
-        right = at(rhs.buffer, (batch, rhs.batch), (first, rhs.line))
-        panel, step = str(width), ex(rhs.depth)
-        if product.panels is not None:
-            shared = by_columns and not batch  # else each slice packs for itself
-            terms = ((first, product.depth),) if shared else (("slice", self._panel_elements(product)),)
-            packed = at(product.panels, *terms)
-            writer.line(
-                writer.called(
-                    f"pack_{name}({ex(product.depth)}, {columns}, {right}, {ex(rhs.depth)}, {ex(rhs.line)}, {packed})"
-                )
-            )
-            right, panel, step = packed, ex(product.depth * width), str(width)
-        target = at(result, (batch, product.rows * product.columns), (row, product.columns), (first, 1))
-        writer.line(
-            writer.called(
-                f"gemm_{name}({rows}, {columns}, {ex(product.depth)}, {left}, {ex(lhs.line)}, {ex(lhs.depth)}, "
-                f"{right}, {panel}, {step}, {target}, {ex(product.columns)})"
-            )
-        )
-
 
 def _is_flat(nest: Nest, indices: Sequence[Index]) -> bool:
     """Whether one loop over all elements does: then the kernel serves arrays of any shape, and is compiled once."""
@@ -321,12 +282,3 @@ def _is_flat(nest: Nest, indices: Sequence[Index]) -> bool:
     if more or walk.lines or walk.accumulators:
         return False
     return len(collapse(range(len(nest.domain)), nest.domain, indices)) == 1
-
-
-def _dtype(product: Product) -> DType:
-    return computing(product.result.dtype)
-
-
-def _width(product: Product) -> int:
-    """Columns of a panel of the packed right operand."""
-    return Tiling.of(_dtype(product).numpy.name).width

@@ -177,7 +177,9 @@ class CpuExecutable(Executable):
 
     def _admit(self, arrays: Sequence[Any]) -> None:
         traced = self.stages[next(iter(self.stages))].graph
-        admit(traced, bind_arguments(traced, arrays)[1])
+        dims = bind_arguments(traced, arrays)[1]
+        admit(traced, dims)
+        admit(self._source_graph, dims)  # ops within composites may refuse extents, too
 
     def _new_binding(self, dims: dict[str, int]) -> Binding:
         binding = Binding(self.program, dims, _SMALL)

@@ -71,8 +71,6 @@ class Step:
     node: Node
     operands: dict[Buffer, Value]  # what the kernel's inputs and outputs are in the graph
     shares: dict[Value, tuple[Value, ...]] = field(default_factory=dict)  # results that may lie in operands' memory
-    product_in: Buffer | None = None
-    product: Buffer | None = None
     inner: Program | None = None  # of a `map`: what is called for each place
     may_fail: bool = False  # after earlier steps have checked what they can
 
@@ -121,33 +119,38 @@ class Program:
 
     def _add_nest(self, node: Node) -> None:
         region, operands, results = _region_of(node)
-        nest = lower(region, reserved=reserved())
-        source = emit(nest)
-        plain = emit(lower(region, canonical=True), comments=False)
-        kernel = self._kernel(source.title, source.text, plain.text, nest)
         ends = [*zip(region.inputs, operands, strict=True), *zip(dict.fromkeys(region.outputs), results, strict=True)]
         outer = dict(ends)
-        step = Step(kernel, source, node, {b: outer[b.value] for b in nest.buffers if b.value is not None})
+        nest = lower(region, reserved=reserved())
+        shares: dict[Value, tuple[Value, ...]] = {}
         roots = [self.root(operand) for operand in operands]  # one array may be read under several shapes
         for written, read in nest.may_share.items():
             if written.value is not None:
                 values = [outer[b.value] for b in read if b.value is not None]
-                step.shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
-        if nest.product is not None:
-            self._place_product(step, nest)
+                shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
+        home = self._home_of_product(nest, outer, shares)
+        plain = lower(region, canonical=True)
+        if home is not None:
+            nest.product_home, plain.product_home = nest.product_homes[home], plain.product_homes[home]
+        source = emit(nest)
+        kernel = self._kernel(source.title, source.text, emit(plain, comments=False).text, nest)
+        buffers = {buffer: outer[buffer.value] for buffer in nest.buffers if buffer.value is not None}
+        step = Step(kernel, source, node, buffers, shares)
         step.may_fail = can_fail(node) and index_checks(node) is None
         self.steps.append(step)
 
-    def _place_product(self, step: Step, nest: Nest) -> None:
-        """Let the product lie in an output, but not in one that is to be written over the state it replaces."""
-        assert nest.product is not None
+    def _home_of_product(
+        self, nest: Nest, outer: dict[Value, Value], shares: dict[Value, tuple[Value, ...]]
+    ) -> int | None:
+        """The output that the product lies in, by its number: none that is to be written over the state it replaces."""
         updates = {self.root(new): old for old, new in self.graph.updates}
-        for home in nest.product_homes:
-            value = step.operands[home]
-            if updates.get(value) not in step.shares.get(value, ()) or value not in updates:
-                step.product, step.product_in = nest.product.result, home
-                step.shares.pop(value, None)
-                return
+        for number, home in enumerate(nest.product_homes):
+            assert home.value is not None
+            value = outer[home.value]
+            if value not in updates or updates[value] not in shares.get(value, ()):
+                shares.pop(value, None)
+                return number
+        return None
 
     def _add_map(self, node: Node) -> None:
         """A program of its own for the region, which the table calls once for each place."""

@@ -111,7 +111,5 @@ class Table:
 
 def array_of(program: Program, step: Step, buffer: Buffer) -> Array:
     """What a word of a row names: an array of the graph, or a scratch array of the step."""
-    if buffer is step.product and step.product_in is not None:
-        buffer = step.product_in
     value = step.operands.get(buffer)
     return buffer if value is None else program.root(value)

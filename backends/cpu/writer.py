@@ -62,6 +62,10 @@ class Writer:
     def __init__(self, nest: Nest, comments: bool) -> None:
         self.nest = nest
         self.loops: list[Loops] = []
+        self.buffers = list(nest.buffers)  # that the row has words for
+        self._product: Buffer | None = None
+        self._product_element: str | None = None
+        self._product_home: Buffer | None = None
         self._comments = comments
         self._lines: list[str] = []
         self._depth = 0
@@ -136,9 +140,20 @@ class Writer:
         return f"({text})" if text.startswith("-") else text
 
     def element(self, buffer: Buffer, index: Index, offset: str = "") -> str:
+        if buffer is self._product:
+            if self._product_element is not None:
+                return self._product_element
+            buffer = self._product_home or buffer
         if buffer.per_slice and not offset:
             offset = f"slice * {self.extent(buffer.extent)}"
         return f"{buffer.name}[{self.index(index, offset)}]"
+
+    def place_product(self, nest: Nest, element: str | None) -> None:
+        """Say where the product lies: in an output, or at an expression of the loops' variables."""
+        assert nest.product is not None
+        self._product, self._product_home, self._product_element = nest.product.result, nest.product_home, element
+        if nest.product_home is not None:
+            self.buffers.remove(nest.product.result)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -217,13 +232,13 @@ class Writer:
 
     def words(self) -> list[Buffer | Extent]:
         """What the row holds after the status word."""
-        return [*self.nest.buffers, *(extent for _, extent in self._extents.values())]
+        return [*self.buffers, *(extent for _, extent in self._extents.values())]
 
     def text(self) -> str:
         """The module."""
         head: list[str] = []
         pointers = []
-        for number, buffer in enumerate(self.nest.buffers, 1):
+        for number, buffer in enumerate(self.buffers, 1):
             kind = "bool_" if buffer.dtype.kind == "bool" else buffer.dtype.name
             self._functions.add(kind)
             note = ""
@@ -231,7 +246,7 @@ class Writer:
                 named = f"%{buffer.value.name}: {buffer.value.type}" if buffer.value is not None else "scratch"
                 note = f"  # {named}"
             pointers.append(f"    {buffer.name} = {kind}(row, {number}){note}")
-        for number, (name, extent) in enumerate(self._extents.values(), len(self.nest.buffers) + 1):
+        for number, (name, extent) in enumerate(self._extents.values(), len(self.buffers) + 1):
             note = f"  # {extent}" if self._comments else ""
             pointers.append(f"    {name} = extent(row, {number}){note}")
         body = "\n".join(self._lines)

@@ -126,10 +126,11 @@ class _Lowering:
         batch: Extent = shape[0] if stacked else 1
         left = self._matrix(lhs, a_contract, stacked)
         right = self._matrix(rhs, b_contract, stacked)
-        result = self._temporary(node.result.name, node.result, node.result.type.size)
+        by_columns = self.nest.cut is Cut.COLUMNS
+        result = self._temporary(node.result.name, node.result, node.result.type.size, per_slice=by_columns)
         panels = None
         if right.line != 1:
-            panels = self._temporary(f"{rhs.name}_panels", rhs, 0, self.nest.cut is Cut.ROWS or stacked)
+            panels = self._temporary(f"{rhs.name}_panels", rhs, 0, per_slice=True)
         depth = lhs.type.shape[a_contract]
         self.nest.product = Product(left, right, result, batch, shape[-2], shape[-1], depth, panels, node)
         self.reader.buffers[node.result] = self.reader.buffers.get(node.result, result)

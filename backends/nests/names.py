@@ -13,7 +13,8 @@ import re
 RESERVED = frozenset(
     {
         "row", "slice", "slices", "begin", "end", "first", "last", "rows", "columns", "share", "address", "extent",
-        "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda",
+        "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
+        "stop", "min",
     }
 )  # fmt: skip
 
@@ -35,7 +36,7 @@ class Names:
         if not name[0].isalpha() and name[0] != "_":
             name = f"v{name}"
         base, count = name, 1
-        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"[ijkn]\d*", name):
+        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"[bijkn]\d*", name):
             count += 1
             name = f"{base}_{count}"
         self._taken.add(name)

@@ -230,6 +230,7 @@ class Nest:
     # An output may lie in the memory of an input: every element is read before it is written.
     may_share: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
     product_homes: list[Buffer] = field(default_factory=list)  # outputs in whose memory the product may lie
+    product_home: Buffer | None = None  # the one that was chosen, where one was
     can_fail: bool = False
 
     @property
