@@ -11,7 +11,7 @@ exe.bisect(x)                   # the first pass that changes a result
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class Executable:
         self.threads = threads
         self._turn = threading.RLock()
         self._admitted: set[tuple[tuple[int, ...], ...]] = set()
+        self.precondition: Callable[[Sequence[Any]], None] | None = None  # asked before arrays of new shapes run
 
     @property
     def graph(self) -> Graph:
@@ -68,6 +69,8 @@ class Executable:
         """Ask the graph as it was traced whether it takes these extents; once for each."""
         shapes = tuple(array.shape for array in arrays if isinstance(array, np.ndarray))
         if len(shapes) < len(arrays) or shapes not in self._admitted:
+            if self.precondition is not None:
+                self.precondition(arrays)
             traced = self.stages[next(iter(self.stages))].graph
             admit(traced, bind_arguments(traced, arrays)[1])
             self._admitted.add(shapes)

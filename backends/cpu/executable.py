@@ -168,6 +168,8 @@ class CpuExecutable(Executable):
                     break
             else:
                 return binding, arrays
+        if self.precondition is not None:
+            self.precondition(arrays)
         given, dims = bind_arguments(self.graph, arrays)
         key = tuple([(a.shape, a.dtype) for a in given])
         if key not in self._bindings:

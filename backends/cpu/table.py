@@ -22,6 +22,7 @@ from graphc.dim import Extent
 from graphc.ir import Value
 
 HAS_FINISH = 1
+_FEW = 4
 
 Array = Buffer | Value  # a scratch array of one step, or an array of the graph
 Address = Callable[[int, Array, int], None]  # the place of a word, what it names, and how many bytes on
@@ -32,16 +33,23 @@ class Places:
     """Words of the rows that hold the address of one array, or of a part of it so many bytes on."""
 
     words: np.ndarray[Any, Any]
-    offsets: np.ndarray[Any, Any] | None
+    offsets: np.ndarray[Any, Any]
+    few: tuple[int, ...]  # the words, where they are few and hold the address itself: faster one by one
 
     @classmethod
     def of(cls, entries: Sequence[tuple[int, int]]) -> Places:
+        words = [place for place, _ in entries]
         offsets = np.array([offset for _, offset in entries], np.int64)
-        return cls(np.array([place for place, _ in entries], np.int64), offsets if offsets.any() else None)
+        few = () if len(words) > _FEW or offsets.any() else tuple(words)
+        return cls(np.array(words, np.int64), offsets, few)
 
     def put(self, rows: np.ndarray[Any, Any], address: int) -> None:
         """Write the array's address into the rows."""
-        rows[self.words] = address if self.offsets is None else address + self.offsets
+        if self.few:
+            for word in self.few:
+                rows[word] = address
+        else:
+            rows[self.words] = address + self.offsets
 
 
 @dataclass(frozen=True)

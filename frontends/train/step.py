@@ -156,7 +156,9 @@ class TrainingStep:
         first = [traced, stage("autodiff", derived.graph)]
 
         def executable(last: Stage) -> Any:
-            return self._build(self._pipeline.run(last.graph, Stages([*first, last])))
+            built = self._build(self._pipeline.run(last.graph, Stages([*first, last])))
+            built.precondition = self._preconditions.check
+            return built
 
         sums = self.sums if self.accumulate > 1 else None
         update = stage("optimizer", with_update(derived, self.optimizer, *self._clip, sums))
@@ -185,7 +187,6 @@ class TrainingStep:
             self._refresh()
             collects = self.position < self.accumulate - 1
             executable = self._collect if collects else self._update
-            self._preconditions.check(arrays)
             loss = executable(*arrays, out=out)
             self.position = self.position + 1 if collects else 0
             return loss
