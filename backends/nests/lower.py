@@ -26,7 +26,8 @@ from graphc.backends.nests.nest import (
     Product,
     Store,
 )
-from graphc.backends.nests.reading import Reader, Scope, strides_of
+from graphc.backends.nests.positions import strides_of
+from graphc.backends.nests.reading import Reader, Scope
 from graphc.backends.nests.scalar import computing
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value

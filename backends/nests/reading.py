@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 
+from graphc.backends.nests import placed
 from graphc.backends.nests.names import Names
 from graphc.backends.nests.nest import (
     Accumulator,
     Argument,
     Buffer,
-    Check,
     Compute,
     Finish,
     Index,
@@ -22,15 +22,14 @@ from graphc.backends.nests.nest import (
     Pass,
     Statement,
 )
+from graphc.backends.nests.positions import Indices, linear, strides_of
 from graphc.backends.nests.scalar import computing, conversion, literal, rounded, template_of
 from graphc.dim import Dim, Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.group import Group, is_squeeze
 from graphc.passes.fuse.place import Cut, Place, whole_axes
-from graphc.types import Shape, bool_, i64
-
-Indices = list[Index]
+from graphc.types import Shape, i64
 
 
 class Scope:
@@ -50,16 +49,6 @@ class Scope:
                 return scope.names[key]
             scope = scope.outer
         return None
-
-
-def strides_of(shape: Shape) -> list[Extent]:
-    """Row-major strides, in elements."""
-    strides: list[Extent] = []
-    step: Extent = 1
-    for extent in reversed(shape):
-        strides.append(step)
-        step = step * extent
-    return strides[::-1]
 
 
 class Reader:
@@ -139,14 +128,14 @@ class Reader:
 
     def position(self, value: Value, axes: tuple[int, ...]) -> Index:
         """The place of a value's element in its array."""
-        return _linear(self.indices(value.type.shape, axes), value.type.shape)
+        return linear(self.indices(value.type.shape, axes), value.type.shape)
 
     # -- values -------------------------------------------------------------------------------------------------------
 
     def need(self, value: Value, scope: Scope) -> str:
         """The scalar that holds a value in a scope."""
         if isinstance(value, Literal):
-            return self._literal(value)
+            return self.literal(value)
         place = self.group.places.get(value)
         if place is None:
             shape = value.type.shape
@@ -165,14 +154,14 @@ class Reader:
         if value in self._row_totals and not place.finish:
             return self._round(value, self._row_totals[value].name, self._row)
         if self._lies_in_columns(value, place, scope):
-            return self._load(self.columns[value], self.index_over(place.axes), scope, value)
+            return self.load(self.columns[value], self.index_over(place.axes), scope, value)
         if scope.level == "element":
             if self.product is not None and value is self.product[0]:
-                return self._load(self.product[1], self.position(value, scope.axes), scope, value)
+                return self.load(self.product[1], self.position(value, scope.axes), scope, value)
             if self.stored.get(value, self.phase) < self.phase:
-                return self._load(self.buffers[value], self.position(value, scope.axes), scope, value)
+                return self.load(self.buffers[value], self.position(value, scope.axes), scope, value)
             if place.phase < self.phase and value in self.kept:
-                return self._load(self.kept[value], self.index_over(self._column_axes), scope, value)
+                return self.load(self.kept[value], self.index_over(self._column_axes), scope, value)
             if self._is_costly_again(value, place):
                 self.costly_again[value] = None
                 self._within_costly += 1
@@ -224,7 +213,7 @@ class Reader:
         scope.names[value] = target
         return target
 
-    def _literal(self, value: Literal) -> str:
+    def literal(self, value: Literal) -> str:
         dtype = value.type.dtype
         if not isinstance(value.value, Dim):
             return literal(value.value, dtype)
@@ -247,7 +236,7 @@ class Reader:
         if isinstance(value, Literal) or value in self.group.places:
             return self.need(value, scope)
         if value not in self.region.producers:
-            return self._load(self.buffers[value], _linear(at, value.type.shape), scope, value)
+            return self.load(self.buffers[value], linear(at, value.type.shape), scope, value)
         node = self.region.producers[value]
         name, attributes = node.op.name, node.attributes
         if name == "full":
@@ -285,7 +274,7 @@ class Reader:
             ]
         raise AssertionError(f"{name} is no view")
 
-    def _load(self, buffer: Buffer, index: Index, scope: Scope, value: Value) -> str:
+    def load(self, buffer: Buffer, index: Index, scope: Scope, value: Value) -> str:
         """An element of an array, loaded in the outermost scope that knows its position."""
         while scope.outer is not None and scope.level == "element" and index.axes <= set(scope.outer.axes):
             if index.computed:
@@ -314,15 +303,15 @@ class Reader:
 
     def _compute(self, node: Node, scope: Scope) -> str:
         if node.op.kind is Kind.RANDOM:
-            return self._random(node, scope)
+            return placed.random_bits(self, node, scope)
         if node.op.kind is Kind.GATHER:
-            return self._gather(node, scope)
+            return placed.gather(self, node, scope)
         if node.op.name == "pad":
-            return self._pad(node, scope)
+            return placed.pad(self, node, scope)
         if node.op.name == "concat":
-            return self._concat(node, scope)
+            return placed.concat(self, node, scope)
         arguments: tuple[Argument, ...] = tuple(self._argument(node, operand, scope) for operand in node.operands)
-        return self._define(node, template_of(node), arguments, scope)
+        return self.define(node, template_of(node), arguments, scope)
 
     def _argument(self, node: Node, operand: Value, scope: Scope) -> str:
         """An operand as a scalar: it has the node's shape, or rank 0."""
@@ -336,93 +325,15 @@ class Reader:
         place = self.group.places.get(node.results[0])
         return scope.axes if place is None else place.axes
 
-    def _define(self, node: Node, template: str, arguments: tuple[Argument, ...], scope: Scope) -> str:
+    def define(self, node: Node, template: str, arguments: tuple[Argument, ...], scope: Scope) -> str:
         value = node.results[0]
         target = self.names.of(value.name)
         scope.names[value] = target
         scope.statements.append(Compute(target, template, arguments, value.type.dtype, node))
         return target
 
-    def _own_indices(self, node: Node, scope: Scope) -> Indices:
+    def own_indices(self, node: Node, scope: Scope) -> Indices:
         return self.indices(node.results[0].type.shape, self._span(node, scope))
-
-    def _random(self, node: Node, scope: Scope) -> str:
-        rng = self.buffers[node.operands[0]]
-        seed = self._load(rng, Index(0), self.scalars, node.operands[0])
-        step = self._load(rng, Index(1), self.scalars, node.operands[0])
-        position = _linear(self._own_indices(node, scope), node.result.type.shape)
-        template = f"random_bits({{0}}, {{1}}, {node.attributes['stream']}, {{2}})"
-        return self._define(node, template, (seed, step, position), scope)
-
-    def _gather(self, node: Node, scope: Scope) -> str:
-        x, indices = node.operands
-        axis, own = node.attributes["axis"], self._own_indices(node, scope)
-        if node.op.name == "take":
-            count = indices.type.rank
-            places = own[axis : axis + count]
-            at: list[Index] = [*own[:axis], Index(), *own[axis + count :]]
-        else:
-            places, at = own, [*own[:axis], Index(), *own[axis + 1 :]]
-        if isinstance(indices, Literal) or indices in self.group.places:
-            found = self.need(indices, scope)
-        else:
-            found = self.read(indices, places, scope)
-        extent = x.type.shape[axis]
-        wide = self.names.of("index")
-        scope.statements.append(Compute(wide, "to_i64({0})", (found,), i64))
-        held = self.names.of("index")
-        scope.statements.append(Check(held, wide, extent, node))
-        self.can_fail = True
-        at[axis] = Index(0, (), ((held, 1),))
-        target = self.names.of(node.result.name)
-        scope.names[node.result] = target
-        scope.statements.append(Load(target, self.buffers[x], _linear(at, x.type.shape)))
-        return target
-
-    def _pad(self, node: Node, scope: Scope) -> str:
-        (x,) = node.operands
-        own, attributes = self._own_indices(node, scope), node.attributes
-        between = attributes["interior"] or (0,) * len(own)
-        at: Indices = []
-        guards = []
-        for k, (index, low, inside) in enumerate(zip(own, attributes["low"], between, strict=True)):
-            shifted = index.plus(-low)
-            extent = x.type.shape[k]
-            guards.append((shifted, extent * (inside + 1), inside + 1))
-            if inside:
-                quotient = self.names.of("place")
-                scope.statements.append(Compute(quotient, f"{{0}} // {inside + 1}", (shifted,), i64))
-                shifted = Index(0, (), ((quotient, 1),))
-            at.append(shifted)
-        otherwise = literal(attributes["value"], computing(x.type.dtype))
-        return self._guarded(node, x, at, tuple(guards), otherwise, scope)
-
-    def _concat(self, node: Node, scope: Scope) -> str:
-        own, axis = self._own_indices(node, scope), node.attributes["axis"]
-        start: Extent = 0
-        name = literal(False if node.result.type.dtype is bool_ else 0, computing(node.result.type.dtype))
-        for x in node.operands:
-            extent = x.type.shape[axis]
-            at = [index.plus(-start) if k == axis else index for k, index in enumerate(own)]
-            name = self._guarded(node, x, at, ((at[axis], extent, 1),), name, scope)
-            start = start + extent
-        return name
-
-    def _guarded(
-        self,
-        node: Node,
-        x: Value,
-        at: Indices,
-        guards: tuple[tuple[Index, Extent, int], ...],
-        otherwise: str,
-        scope: Scope,
-    ) -> str:
-        if isinstance(x, Literal):
-            return self._literal(x)
-        target = self.names.of(node.result.name)
-        scope.statements.append(Load(target, self.buffers[x], _linear(at, x.type.shape), guards, otherwise))
-        scope.names[node.result] = target
-        return target
 
 
 # Functions that are an instruction or two.
@@ -437,11 +348,3 @@ def is_costly(node: Node) -> bool:
         return True
     calls = re.search(r"\b[a-z]\w*\(", node.op.scalar or "") is not None
     return node.op.is_elementwise and calls and node.op.name not in _CHEAP
-
-
-def _linear(at: Indices, shape: Shape) -> Index:
-    """Positions along axes as one place in a row-major array."""
-    total = Index()
-    for index, stride in zip(at, strides_of(shape), strict=True):
-        total = total + index.times(stride)
-    return total
