@@ -8,7 +8,9 @@ from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose
 from graphc.passes.fold import fold
 from graphc.passes.fold_batch_norm import fold_batch_norm, fold_batch_norm_rules
+from graphc.passes.fuse import Ledger, fuse, fuse_with_ledger
 from graphc.passes.pipeline import PASSES, Pass, Pipeline, Stage, Stages, find_pass, register_pass
+from graphc.passes.prepare import prepare
 from graphc.passes.rewrite import (
     Match,
     Matched,
@@ -29,11 +31,12 @@ from graphc.passes.rewrite import (
 from graphc.passes.split_reductions import split_reductions, split_rules
 
 __all__ = [
-    "PASSES", "Match", "Matched", "NodeMatch", "Number", "Pass", "Pipeline", "RewritePass", "Rule", "RuleSet", "Stage",
-    "Stages", "algebra", "algebra_rules", "apply_rules", "canonicalize", "canonicalize_rules", "cse", "dce",
-    "decompose", "default_pipeline", "find_pass", "floats", "fold", "fold_batch_norm", "fold_batch_norm_rules", "grad",
-    "gradcheck", "hvp", "integers", "jacobian", "jvp", "register_pass", "rule", "rule_on", "same_type", "single_use",
-    "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
+    "PASSES", "Ledger", "Match", "Matched", "NodeMatch", "Number", "Pass", "Pipeline", "RewritePass", "Rule",
+    "RuleSet", "Stage", "Stages", "algebra", "algebra_rules", "apply_rules", "canonicalize", "canonicalize_rules",
+    "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold", "fold_batch_norm",
+    "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hvp", "integers", "jacobian", "jvp",
+    "prepare", "register_pass", "rule", "rule_on", "same_type", "single_use", "spans", "split_reductions",
+    "split_rules", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 register_pass("fold_batch_norm")(fold_batch_norm)
@@ -44,6 +47,8 @@ register_pass("algebra")(algebra)
 register_pass("cse")(cse)
 register_pass("split_reductions")(split_reductions)
 register_pass("dce")(dce)
+register_pass("prepare")(prepare)
+register_pass("fuse")(fuse)
 
 DEFAULT = (
     "fold_batch_norm", "decompose", "canonicalize", "fold", "algebra", "cse", "split_reductions", "canonicalize", "cse",

@@ -38,7 +38,10 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
         elif kernel.members:
             repeated = {node for node, at in grouping.recomputed if at == kernel.position}
             nodes.append(_region_node(graph, kernel.members, wanted, repeated))
-    return graph.with_(nodes=tuple(nodes)), Ledger(_edges(graph, grouping))
+    ledger = Ledger(_edges(graph, grouping))
+    if all(node in grouping.position for node in nodes):  # nothing was put together: leave the order alone, too
+        return graph, ledger
+    return graph.with_(nodes=tuple(nodes)), ledger
 
 
 def _wanted(graph: Graph, grouping: Grouping) -> set[Value]:

@@ -202,6 +202,8 @@ class Grouping:
     def _merged(self, group: Group, other: Group) -> Group | None:
         """Both groups as one: in the graph's order, else with the other just before the op that reads both."""
         contraction = [group.contraction] if group.contraction is not None else []
+        if contraction and not other.places.keys().isdisjoint(contraction[0].operands):  # which lie in memory
+            return None
         both = [member for member in (*other.members, *group.members) if member is not group.contraction]
         orders = [[*contraction, *sorted(both, key=self._index.__getitem__)]]
         made = {result for member in other.members for result in member.results}
@@ -261,6 +263,8 @@ class Grouping:
 
     def _with_copy(self, kernel: Group, node: Node) -> Group | None:
         contraction = [kernel.contraction] if kernel.contraction is not None else []
+        if contraction and node.result in contraction[0].operands:  # which lie in memory
+            return None
         rest = [member for member in kernel.members if member is not kernel.contraction]
         copies = [member for member in rest if (member, kernel.position) in self.recomputed]
         own = [member for member in rest if (member, kernel.position) not in self.recomputed]
