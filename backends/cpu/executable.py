@@ -282,17 +282,16 @@ class CpuExecutable(Executable):
 
     def _commit(self, binding: Binding, given: Sequence[Array]) -> None:
         """The state as the run leaves it: all cells at once."""
-        self._clock.ticks += 1
-        if not self._spares and not binding.copied:
-            return
-        changed = list(self._spares)
-        for old, new in binding.copied:
-            cell = self._cells[old]
-            if cell is not None:
-                changed.append((cell, self._copy_of(new, binding, given)))
-        for cell, array in changed:
-            cell.commit(array)
-        self._epoch = -1
+        if self._spares or binding.copied:
+            changed = list(self._spares)
+            for old, new in binding.copied:
+                cell = self._cells[old]
+                if cell is not None:
+                    changed.append((cell, self._copy_of(new, binding, given)))
+            for cell, array in changed:
+                cell.commit(array)
+            self._epoch = -1
+        self._clock.ticks += 1  # a write of all cells that still follow it
 
     def _copy_of(self, value: Value, binding: Binding, given: Sequence[Array]) -> Array:
         if isinstance(value, Literal):

@@ -80,6 +80,7 @@ def _region_node(
         if member not in repeated and (result in wanted or is_floating(member))
     ]
     inside: dict[Value, Value] = {}
+    loaded: dict[Value, Value] = {}
     inputs: list[Value] = []
     operands: list[Value] = []
     nodes: list[Node] = []
@@ -99,14 +100,18 @@ def _region_node(
         return inside[value]
 
     def load(value: Value) -> Value:
-        """An array that a node reads at places of its own."""
+        """An array that a node reads at places of its own: a member's result, or an input, even where it is a view."""
         if isinstance(value, Literal):
             return value
-        if value not in inside:
-            inside[value] = Value(value.name, value.type)
-            inputs.append(inside[value])
+        known = inside.get(value)
+        if known is not None and (known in inputs or any(value in member.results for member in members)):
+            return known
+        if value not in loaded:
+            loaded[value] = Value(value.name if known is None else f"{value.name}_stored", value.type)
+            inputs.append(loaded[value])
             operands.append(value)
-        return inside[value]
+            inside.setdefault(value, loaded[value])
+        return loaded[value]
 
     def copy(node: Node) -> None:
         whole = reads_memory(node)

@@ -164,7 +164,7 @@ class Group:
         """Ops that read a whole array at places of their own: it must lie in memory."""
         operands = [self.operand(operand) for operand in node.operands]
         source = operands[0]
-        if node.op.name == "take_along_axis" and isinstance(source, Place):
+        if node.op.name == "take_along_axis" and node.operands[0] in self.places and isinstance(source, Place):
             return self._place_taking(node, source, operands[1])
         if any(isinstance(operands[i], Place) for i in reads_memory(node)):
             return Refusal(f"{node.op.name} reads elements at other places, so the array must be complete")
@@ -244,6 +244,8 @@ class Group:
         return refusal or place
 
     def _settle(self, cut: Cut, split: int) -> Refusal | None:
+        if self.contraction is not None and split != len(self.domain) - 1:
+            return Refusal("a product is cut along the rows or the columns of its matrices")
         if self.cut is None:
             self.cut, self.split = cut, split
         if self.cut is not cut or self.split != split:

@@ -9,7 +9,7 @@ all others can read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
@@ -201,19 +201,31 @@ class Grouping:
 
     def _merged(self, group: Group, other: Group) -> Group | None:
         """Both groups as one: in the graph's order, else with the other just before the op that reads both."""
-        contraction = [group.contraction] if group.contraction is not None else []
-        if contraction and not other.places.keys().isdisjoint(contraction[0].operands):  # which lie in memory
+        if self._reads_in_memory(group, other.places):
             return None
+        contraction = [group.contraction] if group.contraction is not None else []
         both = [member for member in (*other.members, *group.members) if member is not group.contraction]
         orders = [[*contraction, *sorted(both, key=self._index.__getitem__)]]
         made = {result for member in other.members for result in member.results}
-        if not any(self._base(o) in made for member in group.members[:-1] for o in member.operands):
+        if not any(self._source(o) in made for member in group.members[:-1] for o in member.operands):
             orders.append([*group.members[:-1], *other.members, group.members[-1]])
         for order in orders:
             merged = Group(group.domain, self.graph.producers.get, group.position)
             if all(merged.admit(member) is None for member in order):
                 return merged
         return None
+
+    def _reads_in_memory(self, group: Group, values: Container[Value]) -> bool:
+        """Whether a member reads one of these values, or a view of it, at places of its own."""
+        return any(self._source(member.operands[i]) in values for member in group.members for i in reads_memory(member))
+
+    def _source(self, value: Value) -> Value:
+        """The value that a chain of views starts from, stored or not."""
+        node = self.graph.producers.get(value)
+        while node is not None and is_floating(node) and node.operands:
+            value = node.operands[0]
+            node = self.graph.producers.get(value)
+        return value
 
     # -- recomputing --------------------------------------------------------------------------------------------------
 
@@ -262,9 +274,9 @@ class Grouping:
         return bool(own) and all(value in read and self._home(value) is not kernel for value in own)
 
     def _with_copy(self, kernel: Group, node: Node) -> Group | None:
-        contraction = [kernel.contraction] if kernel.contraction is not None else []
-        if contraction and node.result in contraction[0].operands:  # which lie in memory
+        if self._reads_in_memory(kernel, node.results):
             return None
+        contraction = [kernel.contraction] if kernel.contraction is not None else []
         rest = [member for member in kernel.members if member is not kernel.contraction]
         copies = [member for member in rest if (member, kernel.position) in self.recomputed]
         own = [member for member in rest if (member, kernel.position) not in self.recomputed]
