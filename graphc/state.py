@@ -73,6 +73,8 @@ class Cell(Operators):
     def follow(self, clock: Clock | None) -> None:
         """From now on every tick of this clock is a write; another clock's ticks are none any more."""
         if clock is not self._clock:
+            if self._clock is not None:
+                _count_change()  # its executable must follow the cell anew
             version = self.version
             self._clock = clock
             self._version = version if clock is None else version - clock.ticks

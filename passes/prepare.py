@@ -169,6 +169,9 @@ def _reduction(node: Node, operands: list[Tensor]) -> Any:
     axis, shape = node.attributes["axis"], node.result.type.shape
     if not axis:
         return x
+    dtype = x.dtype
+    if dtype.is_float and dtype.bits == 16:  # rounded once, at the end
+        x = cast(x, dtype=f32)
     last = x.ndim
     while last and (last - 1 in axis or x.shape[last - 1] == 1):
         last -= 1
@@ -182,4 +185,5 @@ def _reduction(node: Node, operands: list[Tensor]) -> Any:
         total = node.op(node.op(x, axis=tail), axis=rest)
     else:
         total = node.op(x, axis=axis)
+    total = total if total.dtype is dtype else cast(total, dtype=dtype)
     return total if total.shape == shape else reshape(total, shape=shape)

@@ -85,7 +85,7 @@ class Binding:
             last = reads.get(old, -1)
             shares = at is not None and old in program.steps[at].shares.get(root, ())
             result[old] = (
-                at is not None and at >= failing and old not in given and (last < at or (last == at and shares))
+                at is not None and at > failing and old not in given and (last < at or (last == at and shares))
             )
         return result
 

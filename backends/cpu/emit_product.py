@@ -90,9 +90,9 @@ class ProductLines:
         if product.batch == 1:
             self._multiply("")
             return
-        rows = writer.extent(product.rows)
-        span = writer.extent(product.batch) if self.block is not None else f"begin // {rows}, end // {rows}"
-        writer.line(f"for b in range({span}):")
+        batches = writer.extent(product.batch)
+        span = f"share({batches}, slice, slices), share({batches}, slice + 1, slices)"
+        writer.line(f"for b in range({batches if self.block is not None else span}):")
         with writer.indented():
             self._multiply("b")
 

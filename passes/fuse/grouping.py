@@ -28,7 +28,7 @@ class Grouping:
         self.position: dict[Node, int] = {}  # of the kernel that computes a node
         self.refusals: dict[tuple[Value, Node], str] = {}
         self._readers: dict[Value, list[Group]] = {}
-        self._first_reader: dict[int, int] = {}
+        self._reading: dict[int, set[int]] = {}  # the positions of the kernels that read a kernel's values
         self._index = {node: number for number, node in enumerate(graph.nodes)}
         for node in _by_stage(graph):
             if not is_floating(node):
@@ -161,8 +161,7 @@ class Grouping:
         for operand in node.operands:
             home = self._home(operand)
             if home is not None and home.position != position:
-                known = self._first_reader.get(home.position, position)
-                self._first_reader[home.position] = min(known, position)
+                self._reading.setdefault(home.position, set()).add(position)
 
     # -- merging ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +173,7 @@ class Grouping:
                 continue
             if any(member.op.kind is Kind.REDUCTION for member in other.members):
                 continue
-            if self._first_reader.get(other.position, group.position) < group.position:
+            if any(position < group.position for position in self._reading.get(other.position, ())):
                 continue
             self._absorb(group, other)
 
@@ -193,10 +192,8 @@ class Grouping:
                     readers.remove(other)
                     if group not in readers:
                         readers.append(group)
-        readers_of_other = self._first_reader.pop(other.position, None)
-        if readers_of_other is not None and readers_of_other != group.position:
-            known_first = self._first_reader.get(group.position, readers_of_other)
-            self._first_reader[group.position] = min(known_first, readers_of_other)
+        readers = self._reading.pop(other.position, set()) - {group.position}
+        self._reading.setdefault(group.position, set()).update(readers)
         other.members, other.places = [], {}
 
     def _merged(self, group: Group, other: Group) -> Group | None:
