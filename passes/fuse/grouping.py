@@ -192,8 +192,8 @@ class Grouping:
                     readers.remove(other)
                     if group not in readers:
                         readers.append(group)
-        readers = self._reading.pop(other.position, set()) - {group.position}
-        self._reading.setdefault(group.position, set()).update(readers)
+        positions = self._reading.pop(other.position, set()) - {group.position}
+        self._reading.setdefault(group.position, set()).update(positions)
         other.members, other.places = [], {}
 
     def _merged(self, group: Group, other: Group) -> Group | None:
