@@ -36,7 +36,6 @@ class KernelSource:
     units: Extent = 1  # what slices share
     cost: Extent = 1  # about how many elementary operations
     has_finish: bool = False
-    can_fail: bool = False
 
 
 def emit(nest: Nest, *, comments: bool = True) -> KernelSource:
@@ -81,7 +80,6 @@ class _Emitter:
                 self._slice()
         return KernelSource(
             nest.name, writer.text(), writer.words(), temporaries, self._units(), self._cost(), bool(nest.finishes),
-            nest.can_fail,
         )  # fmt: skip
 
     # -- slices -------------------------------------------------------------------------------------------------------

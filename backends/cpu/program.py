@@ -185,7 +185,7 @@ class Program:
         buffer = Buffer(f"{value.name}_in", value.type.dtype, "input", value.type.size, value)
         text = CHECK_INDICES.replace("DTYPE", value.type.dtype.name)
         words: list[Buffer | Extent] = [buffer, value.type.size, check.extent]
-        source = KernelSource("check_indices", text, words, {}, 1, value.type.size, False, True)
+        source = KernelSource("check_indices", text, words, {}, 1, value.type.size)
         kernel = self._kernel("check_indices", text, text, None)
         self.steps.append(Step(kernel, source, check.node, {buffer: value}, may_fail=True))
 
@@ -209,9 +209,7 @@ class Program:
             for i, (dtype, extent) in enumerate(special.temporaries)
         }
         words: list[Buffer | Extent] = [*operands, *results, *temporaries, *special.extents]
-        source = KernelSource(
-            special.title, special.text, words, temporaries, special.units, special.cost, False, "fail(" in special.text
-        )
+        source = KernelSource(special.title, special.text, words, temporaries, special.units, special.cost)
         kernel = self._kernel(special.title, special.text, special.text, None)
         may_fail = can_fail(node) and index_checks(node) is None
         self.steps.append(Step(kernel, source, node, {**operands, **results}, may_fail=may_fail))

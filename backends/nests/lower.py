@@ -77,7 +77,6 @@ class _Lowering:
         self._finish()
         self._place_product()
         self._note_sharing()
-        self.nest.can_fail = self.reader.can_fail
         return self.nest
 
     def _buffer(self, value: Value, role: str) -> Buffer:

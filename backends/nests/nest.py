@@ -231,7 +231,6 @@ class Nest:
     may_share: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
     product_homes: list[Buffer] = field(default_factory=list)  # outputs in whose memory the product may lie
     product_home: Buffer | None = None  # the one that was chosen, where one was
-    can_fail: bool = False
 
     @property
     def rows(self) -> Extent:

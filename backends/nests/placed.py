@@ -51,7 +51,6 @@ def gather(reader: Reader, node: Node, scope: Scope) -> str:
     scope.statements.append(Compute(wide, "to_i64({0})", (found,), i64))
     held = reader.names.of("index")
     scope.statements.append(Check(held, wide, extent, node))
-    reader.can_fail = True
     at[axis] = Index(0, (), ((held, 1),))
     target = reader.names.of(node.result.name)
     scope.names[node.result] = target

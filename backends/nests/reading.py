@@ -66,7 +66,6 @@ class Reader:
         self._within_costly = 0
         self.costly_again: dict[Value, None] = {}  # what a later pass over a row computes again, though it is costly
         self.product: tuple[Value, Buffer] | None = None
-        self.can_fail = False
         self.phase = 0
         rank = len(group.domain)
         self.scalars = Scope("scalar", (), nest.scalars, None)
