@@ -10,7 +10,6 @@ exe.bisect(x)                   # the first pass that changes a result
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from graphc.errors import ArgumentError, NumericsError, ShapeError
 from graphc.interpret import run
 from graphc.ir import Graph, Node
 from graphc.state import commit_updates
+from graphc.turns import turn_over
 from graphc.types import type_of
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ Array = np.ndarray[Any, Any]
 
 
 class Executable:
-    """A compiled graph. Calls from several threads take turns; a call that fails changes no state."""
+    """A compiled graph. Calls over the same state take turns, in threads too; one that fails changes no state."""
 
     backend = "interpreter"
 
     def __init__(self, stages: Stages, threads: int | None = None) -> None:
         self.stages = stages
         self.threads = threads
-        self._turn = threading.RLock()
+        self._turn = turn_over(state.cell for state in stages.last.graph.state if state.cell is not None)
         self._admitted: set[tuple[tuple[int, ...], ...]] = set()
         self.precondition: Callable[[Sequence[Any]], None] | None = None  # asked before arrays of new shapes run
 

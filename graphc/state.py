@@ -13,6 +13,8 @@ Whoever writes a cell bumps its version, so copies derived from it know that the
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from graphc.ir import Graph
+
+
+NO_TURN: AbstractContextManager[Any] = nullcontext()  # of cells that no executable uses (`graphc.turns`)
 
 
 class Clock:
@@ -43,7 +48,7 @@ class Cell(Operators):
     `value` is anything that NumPy makes an array of; it is copied. `kind` is one of `graphc.ir.STATE_KINDS`.
     """
 
-    __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name")
+    __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name", "turn")
 
     def __init__(self, value: Any, kind: str = "buffer", name: str = "") -> None:
         self._array = own(value)
@@ -52,6 +57,7 @@ class Cell(Operators):
         self.name = name
         self._version = 0
         self._clock: Clock | None = None
+        self.turn: AbstractContextManager[Any] = NO_TURN  # what executables over the cell hold while they run
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -81,8 +87,9 @@ class Cell(Operators):
 
     def _lend(self) -> np.ndarray[Any, Any]:
         if not self.is_lent:
-            self.is_lent = True
-            _count_change()
+            with self.turn:  # a run that is under way may be writing over the array
+                self.is_lent = True
+                _count_change()
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -92,7 +99,8 @@ class Cell(Operators):
                 "now; use it as a tensor"
             )
         if copy:
-            return np.array(self._array, dtype, copy=True)
+            with self.turn:
+                return np.array(self._array, dtype, copy=True)
         array = self._lend()
         return array if dtype is None else array.astype(dtype, copy=False)
 
@@ -142,9 +150,10 @@ class Cell(Operators):
             self._only_whole(key)
             self.assign(value)
             return
-        array = self._array.copy()
-        array[key] = value
-        self.commit(array)
+        with self.turn:
+            array = self._array.copy()
+            array[key] = value
+            self.commit(array)
 
     def _only_whole(self, key: Any) -> None:
         if key is not Ellipsis and key != slice(None):
@@ -152,11 +161,12 @@ class Cell(Operators):
 
     def commit(self, array: np.ndarray[Any, Any]) -> None:
         """Take over an array that no one else writes to, of the right dtype; bumps the version."""
-        self._array = seal(array)
-        self.is_lent = False
-        self.follow(None)
-        self._version += 1
-        _count_change()
+        with self.turn:
+            self._array = seal(array)
+            self.is_lent = False
+            self.follow(None)
+            self._version += 1
+            _count_change()
 
     def convert(self, dtype: object) -> None:
         """Change the dtype; graphs traced before still expect the old one and say so when called."""
@@ -180,16 +190,21 @@ class Cell(Operators):
     def __getitem__(self, key: Any) -> Any:
         return self._lend()[key] if active_recorder() is None else super().__getitem__(key)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cell, (self.array, self.kind, self.name)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name or '?'}: {self.type})"
 
 
 _changes = 0
+_counting = threading.Lock()
 
 
 def _count_change() -> None:
     global _changes
-    _changes += 1
+    with _counting:
+        _changes += 1
 
 
 def epoch() -> int:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.program import Program, Step
 from graphc.backends.cpu.table import Array, Places, Table
 from graphc.backends.memory_plan import MemoryPlan, Request, plan_memory
@@ -28,9 +29,12 @@ SERIAL_COST = 1 << 18  # below this many operations in all, other threads would 
 class Binding:
     """The table and rows for given values of the named dims, and where in them the addresses of a call go."""
 
-    def __init__(self, program: Program, dims: Mapping[str, int], small: int) -> None:
+    def __init__(
+        self, program: Program, dims: Mapping[str, int], shapes: Sequence[tuple[int, ...]], small: int
+    ) -> None:
         self.program = program
         self.dims = dict(dims)
+        self._accepts = [(s, v.type.dtype.numpy) for s, v in zip(shapes, program.graph.inputs, strict=True)]
         self.views: dict[Value, np.ndarray[Any, Any]] = {}
         self.result_views: list[np.ndarray[Any, Any]] | None = None  # where all results are views of the arena
         self._small = small  # results of up to so many bytes lie in the arena and are copied
@@ -40,6 +44,18 @@ class Binding:
         self.in_place = self._in_place()
         self.memory_plan: MemoryPlan = self._plan()
         self._fill()
+
+    def takes(self, arrays: Sequence[Any]) -> bool:
+        """Whether arrays are what the table is made for, and lie in memory as kernels read them."""
+        if len(arrays) != len(self._accepts):
+            return False
+        for array, (shape, dtype) in zip(arrays, self._accepts):  # noqa: B905 (checked above, and in every call)
+            if type(array) is not np.ndarray or array.shape != shape or array.dtype is not dtype:
+                return False
+            flags = array.flags
+            if not (flags.c_contiguous and flags.aligned):
+                return False
+        return True
 
     @cached_property
     def is_serial(self) -> bool:
@@ -171,7 +187,7 @@ class Binding:
         self.base = 0
         self.status = 0
         self.entries = len(table.calls)
-        self.table_address: int = self.table.ctypes.data
+        self.table_address: int = address_of(self.table)
 
     def _address(self, place: int, array: Array, offset: int) -> None:
         """A word is the address of an array, so many bytes on."""

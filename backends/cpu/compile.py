@@ -22,7 +22,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import codegen, compiler, sigutils
+from numba.core import codegen, compiler, config, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
@@ -40,8 +40,9 @@ def compile_source(job: Job) -> tuple[bytes, dict[str, Any]]:
     Raises BackendError with the file and Numba's words where the function does not compile.
     """
     try:
-        function = getattr(import_source(job.path, job.text), job.function)
-        data, externals = _compile(function, job.signature, job.symbol)
+        module = import_source(job.path, job.text)
+        unrolls = getattr(module, "UNROLL", False)
+        data, externals = _compile(getattr(module, job.function), job.signature, job.symbol, unrolls)
     except BackendError:
         raise
     except Exception as error:
@@ -78,7 +79,12 @@ class _Codegen(codegen.AOTCPUCodegen):
     """Numba's generator of position-independent objects, for exactly this machine's CPU.
 
     Numba itself would take the features that go with the CPU's name; in a virtual machine some are switched off.
+
+    LLVM unrolls loops only where a source asks for it with `UNROLL = True`: one that is unrolled before it could be
+    vectorised is a chain of scalars, each waiting for the one before. It takes longer to compile, too.
     """
+
+    unrolls = False
 
     def _get_host_cpu_name(self) -> str:
         return machine().cpu
@@ -86,25 +92,38 @@ class _Codegen(codegen.AOTCPUCodegen):
     def _customize_tm_features(self) -> str:
         return machine().features
 
+    def _pass_builder(self, opt: Any = config.OPT, loop_vectorize: bool = True, slp_vectorize: bool = False) -> Any:
+        options = llvm.create_pipeline_tuning_options()
+        options.speed_level = int(opt)
+        options.loop_vectorization, options.slp_vectorization = loop_vectorize, slp_vectorize
+        options.loop_unrolling = self.unrolls
+        return llvm.create_pass_builder(self._tm, options)
+
+
+class _UnrollingCodegen(_Codegen):
+    unrolls = True
+
 
 @cache
-def _generator() -> _Codegen:
-    return _Codegen("graphc", "host")
+def _generator(unrolls: bool) -> _Codegen:
+    return (_UnrollingCodegen if unrolls else _Codegen)("graphc", "host")
 
 
-def _contexts() -> tuple[Any, Any]:
+def _contexts(unrolls: bool = False) -> tuple[Any, Any]:
     """Numba's typing context, and its target context with our generator."""
     typing, target = cpu_target.typing_context, cpu_target.target_context
-    context = target.subtarget(_internal_codegen=_generator(), aot_mode=True)
+    context = target.subtarget(_internal_codegen=_generator(unrolls), aot_mode=True)
     typing.refresh()  # intrinsics declared since
     context.refresh()
     return typing, context
 
 
 @global_compiler_lock
-def _compile(function: Callable[..., Any], signature: str, symbol: str) -> tuple[bytes, set[str]]:
+def _compile(
+    function: Callable[..., Any], signature: str, symbol: str, unrolls: bool = False
+) -> tuple[bytes, set[str]]:
     """The object with `function` as a C function, and the names of the functions that it needs from outside."""
-    typing, context = _contexts()
+    typing, context = _contexts(unrolls)
     library = _Library(context.codegen(), symbol)
     arguments, result = sigutils.normalize_signature(signature)
     compiled = compiler.compile_extra(typing, context, function, arguments, result, _flags(), {}, library=library)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.emit_product import Block, ProductLines, cut_by_columns, panel_width
+from graphc.backends.cpu.emit_short_rows import Section, ShortRows, has_tiny_rows, short_rows
 from graphc.backends.cpu.writer import Loops, Writer, collapse
 from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Index, Nest, Pass
 from graphc.backends.nests.scalar import fold_of, start_of
@@ -54,6 +55,8 @@ class _Emitter:
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
         self.block = cut_by_columns(nest, unit, BLOCK)
         self.product = ProductLines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
+        self.short = short_rows(nest)
+        self.writer.unrolls = has_tiny_rows(nest)
         self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
         self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
 
@@ -63,6 +66,9 @@ class _Emitter:
             writer.place_product(nest, self.product.element())
         temporaries = {buffer: buffer.extent for buffer in writer.buffers if buffer.role == "temporary"}
         temporaries |= self.product.temporaries() if self.product is not None else {}
+        if self.short is not None:
+            self.short.place(writer)
+            temporaries |= self.short.temporaries()
         with writer.indented():
             writer.loops = [self.rows, self.columns]
             writer.statements(nest.scalars)
@@ -130,13 +136,17 @@ class _Emitter:
         else:
             if self.product is not None:
                 self.product.write()
-            self._by_rows()
+            if self.short is not None:
+                self._by_row_blocks(self.short)
+            else:
+                self._by_rows()
         for accumulator in nest.slice_accumulators:
             if accumulator.size == 1:
                 assert accumulator.buffer is not None
                 writer.line(f"{accumulator.buffer.name}[slice] = {accumulator.name}")
 
     def _by_rows(self) -> None:
+        """One row after another, each through all passes."""
         writer = self.writer
         if not any(walk.lines or walk.needs_elements for walk in self.nest.passes):
             return
@@ -145,15 +155,42 @@ class _Emitter:
             self.rows.write_indices(writer)
             for walk in self.nest.passes:
                 writer.statements(walk.lines, self._fold)
-                for accumulator in walk.accumulators:
-                    writer.line(f"{accumulator.name} = {start_of(accumulator.op, accumulator.dtype)}")
-                    if accumulator.position:
-                        writer.line(f"{accumulator.position} = 0")
-                if walk.needs_elements:
-                    writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
-                    with writer.indented():
-                        self.columns.write_indices(writer)
-                        writer.statements(walk.elements, self._fold)
+                self._row_elements(walk)
+
+    def _row_elements(self, walk: Pass) -> None:
+        writer = self.writer
+        for accumulator in walk.accumulators:
+            writer.line(f"{accumulator.name} = {start_of(accumulator.op, accumulator.dtype)}")
+            if accumulator.position:
+                writer.line(f"{accumulator.position} = 0")
+        if walk.needs_elements:
+            writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
+            with writer.indented():
+                self.columns.write_indices(writer)
+                writer.statements(walk.elements, self._fold)
+
+    def _by_row_blocks(self, short: ShortRows) -> None:
+        """A block of rows through one loop after another; then the next block."""
+        writer = self.writer
+        writer.line(f"for block in range(begin, end, {short.rows}):")
+        with writer.indented():
+            writer.line(f"stop = min(block + {short.rows}, end)")
+            for section in short.sections:
+                writer.line("for i in range(block, stop):")
+                with writer.indented():
+                    self._row_section(short, section)
+
+    def _row_section(self, short: ShortRows, section: Section) -> None:
+        writer = self.writer
+        self.rows.write_indices(writer)
+        for name in section.reads:
+            writer.line(f"{name} = {short.lane(name)}")
+        if section.elements:
+            self._row_elements(section.walk)
+        else:
+            writer.statements(section.walk.lines, self._fold)
+        for name in section.keeps:
+            writer.line(f"{short.lane(name)} = {name}")
 
     def _by_blocks(self, block: Block) -> None:
         """All that is to be done for a block of columns, while it is in the cache; then the next block."""

@@ -22,6 +22,7 @@ import numpy as np
 from graphc import state as model_state
 from graphc.admission import admit
 from graphc.arguments import bind_arguments
+from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
 from graphc.backends.cpu.native_code import Compiled, compile_program
 from graphc.backends.cpu.profile import Profile, profile
@@ -46,10 +47,11 @@ Array = np.ndarray[Any, Any]
 
 _SMALL = 4096  # bytes of a result that is cheaper to copy than to write in place
 _STATUS_WORDS = 8
+_MOST_BINDINGS = 64  # tables that are kept, each for arrays of some shapes
 
 
 class CpuExecutable(Executable):
-    """A graph compiled to native kernels. Calls from several threads take turns; a failed call changes no state."""
+    """A graph compiled to native kernels. Calls over the same state take turns; a failed call changes no state."""
 
     backend = "cpu"
 
@@ -61,7 +63,7 @@ class CpuExecutable(Executable):
         self.program = Program(self.graph)
         self._native: Compiled = compile_program(self.program, self.thread_count)
         self.compile_report = self._native.report
-        self._bindings: dict[Any, Binding] = {}
+        self._bindings: dict[tuple[tuple[int, ...] | None, ...], Binding] = {}
         self._status = np.zeros(_STATUS_WORDS, np.int64)
         self._arena = np.empty(0, np.uint8)
         self._results = Results()
@@ -137,7 +139,7 @@ class CpuExecutable(Executable):
         rows = binding.rows
         for places, array in zip(binding.input_places, given, strict=True):
             if places is not None:
-                places.put(rows, array.__array_interface__["data"][0])
+                places.put(rows, address_of(array))
         return self._place_results(binding) if binding.output_places else {}
 
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:
@@ -157,25 +159,23 @@ class CpuExecutable(Executable):
 
     def _bind(self, arrays: Sequence[Any]) -> tuple[Binding, Sequence[Array]]:
         """The table for these arrays, and the arrays as kernels read them."""
-        try:
-            binding = self._bindings.get(tuple([(a.shape, a.dtype) for a in arrays]))
-        except (AttributeError, TypeError):  # no arrays, or arrays of something else
-            binding = None
-        if binding is not None:
-            for array in arrays:
-                flags = array.flags if type(array) is np.ndarray else None
-                if flags is None or not (flags.c_contiguous and flags.aligned):
-                    break
-            else:
-                return binding, arrays
+        if self._current is not None and self._current.takes(arrays):
+            return self._current, arrays
+        known = self._bindings.get(tuple([getattr(array, "shape", None) for array in arrays]))
+        if known is not None and known.takes(arrays):
+            return known, arrays
         if self.precondition is not None:
             self.precondition(arrays)
         given, dims = bind_arguments(self.graph, arrays)
-        key = tuple([(a.shape, a.dtype) for a in given])
-        if key not in self._bindings:
+        shapes = tuple([array.shape for array in given])
+        binding = self._bindings.pop(shapes, None)
+        if binding is None:
             self._admit(arrays)
-            self._bindings[key] = self._new_binding(dims)
-        return self._bindings[key], [a if a.flags.aligned else a.copy() for a in given]
+            binding = self._new_binding(dims, shapes)
+            while len(self._bindings) >= _MOST_BINDINGS:
+                del self._bindings[next(iter(self._bindings))]
+        self._bindings[shapes] = binding  # the one that was used last comes last
+        return binding, [a if a.flags.aligned else a.copy() for a in given]
 
     def _admit(self, arrays: Sequence[Any]) -> None:
         traced = self.stages[next(iter(self.stages))].graph
@@ -183,30 +183,29 @@ class CpuExecutable(Executable):
         admit(traced, dims)
         admit(self._source_graph, dims)  # ops within composites may refuse extents, too
 
-    def _new_binding(self, dims: dict[str, int]) -> Binding:
-        binding = Binding(self.program, dims, _SMALL)
+    def _new_binding(self, dims: dict[str, int], shapes: tuple[tuple[int, ...], ...]) -> Binding:
+        binding = Binding(self.program, dims, shapes, _SMALL)
         for place, value, offset in binding.constants:
-            binding.rows[place] = self._constants[value].ctypes.data + offset
+            binding.rows[place] = address_of(self._constants[value]) + offset
         if binding.memory_plan.peak + 64 > self._arena.size:
             self._arena = np.empty(binding.memory_plan.peak + 64, np.uint8)
         return binding
 
     @property
     def _base(self) -> int:
-        address: int = self._arena.ctypes.data
-        return -(-address // 64) * 64
+        return -(-address_of(self._arena) // 64) * 64
 
     def _resolve(self, binding: Binding) -> None:
         """Put the addresses of the arena and of the model's state into the rows."""
         if binding.base != self._base or binding.base == 0:
-            binding.set_base(self._base, self._status.ctypes.data)
+            binding.set_base(self._base, address_of(self._status))
             binding.views.clear()
             binding.result_views = None
         arrays = model_state.storage_of(self.graph)
         for state, array in zip(self.graph.state, arrays, strict=True):
             places = binding.places.get(("read", state.value))
             if places is not None:
-                places.put(binding.rows, array.ctypes.data)
+                places.put(binding.rows, address_of(array))
         self._spares = []
         for old, new in self.graph.updates:
             cell = self._cells[old]
@@ -215,11 +214,11 @@ class CpuExecutable(Executable):
                 continue
             if binding.in_place[old] and not cell.is_lent:
                 cell.follow(self._clock)
-                places.put(binding.rows, cell.storage.ctypes.data)
+                places.put(binding.rows, address_of(cell.storage))
             else:
                 spare = np.empty(binding.shape(new), new.type.dtype.numpy)
                 self._spares.append((cell, spare))
-                places.put(binding.rows, spare.ctypes.data)
+                places.put(binding.rows, address_of(spare))
         self._current, self._epoch = binding, model_state.epoch()
 
     def _place_results(self, binding: Binding) -> dict[Value, Array]:
@@ -227,7 +226,7 @@ class CpuExecutable(Executable):
         large = {}
         for value, places in binding.output_places:
             array = large[value] = self._results.take(binding.shape(value), value.type.dtype.numpy)
-            places.put(binding.rows, array.ctypes.data)
+            places.put(binding.rows, address_of(array))
         return large
 
     def _result_shells(self, binding: Binding) -> list[Array]:
@@ -262,7 +261,7 @@ class CpuExecutable(Executable):
             return binding.views[root]
         if binding.lies_in_arena(root):
             dtype = root.type.dtype.numpy
-            start = self._base - self._arena.ctypes.data + binding.offset(root)
+            start = self._base - address_of(self._arena) + binding.offset(root)
             flat = self._arena[start : start + binding.count(root) * dtype.itemsize]
             view: Array = flat.view(dtype).reshape(binding.shape(root))
             binding.views[root] = view

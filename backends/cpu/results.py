@@ -15,6 +15,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 _KEPT = 4  # arrays of one shape that wait to be used again
+_SHAPES = 64  # shapes whose arrays wait; those that were asked for last
 
 
 def _references_when_free() -> int:
@@ -35,7 +36,10 @@ class Results:
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """An array that nobody else holds, nor a view of it."""
-        known = self._arrays.setdefault((shape, dtype), [])
+        known = self._arrays.pop((shape, dtype), [])
+        self._arrays[shape, dtype] = known
+        if len(self._arrays) > _SHAPES:
+            del self._arrays[next(iter(self._arrays))]
         for array in known:
             if sys.getrefcount(array) <= _FREE:
                 return array[...]

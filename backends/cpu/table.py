@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.program import Program, Step
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent
@@ -110,9 +111,10 @@ class Table:
 
     def entries(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The table over these rows: kernel, row, slices, flags."""
+        start = address_of(rows)
         table = np.zeros((max(len(self.calls), 1), 4), np.int64)
         for number, call in enumerate(self.calls):
-            address = rows.ctypes.data + 8 * call.start
+            address = start + 8 * call.start
             table[number] = call.step.kernel.address, address, call.slices, HAS_FINISH * call.step.source.has_finish
         return table
 

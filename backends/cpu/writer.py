@@ -63,6 +63,8 @@ class Writer:
         self.nest = nest
         self.loops: list[Loops] = []
         self.buffers = list(nest.buffers)  # that the row has words for
+        self.places: dict[Buffer, str] = {}  # where arrays begin that do not begin at their slice's own part
+        self.unrolls = False  # whether LLVM shall unroll the loops
         self._product: Buffer | None = None
         self._product_element: str | None = None
         self._product_home: Buffer | None = None
@@ -144,7 +146,9 @@ class Writer:
             if self._product_element is not None:
                 return self._product_element
             buffer = self._product_home or buffer
-        if buffer.per_slice and not offset:
+        if buffer in self.places:
+            offset = self.places[buffer]
+        elif buffer.per_slice and not offset:
             offset = f"slice * {self.extent(buffer.extent)}"
         return f"{buffer.name}[{self.index(index, offset)}]"
 
@@ -258,4 +262,6 @@ class Writer:
         if self._comments:
             domain = ", ".join(map(str, self.nest.domain))
             title = f'    """%{self.nest.name} over ({domain}), cut by {self.nest.cut}."""\n'
+        if self.unrolls:
+            head += ["", "UNROLL = True"]
         return "\n".join([*head, "", "", "def kernel(row, slice, slices):", title + "\n".join(pointers), body, ""])

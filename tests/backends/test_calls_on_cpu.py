@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.backends.cpu.array_address import _ask, address_of
 from graphc.errors import ArgumentError, ShapeError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -150,6 +151,24 @@ def test_memory_of_dropped_results_is_used_again() -> None:
     for _ in range(8):
         executable(np.zeros(10_000))
     np.testing.assert_array_equal(view, np.exp(1.0))
+
+
+def test_tables_of_sizes_that_have_not_been_seen_for_long_are_dropped() -> None:
+    executable = gc.compile(lambda x: (gc.exp(x), gc.sum(x)), inputs=gc.f64["N"])
+    for _ in range(2):
+        for size in range(600, 740):
+            result, total = executable(np.full(size, 2.0))
+            np.testing.assert_array_equal(result, np.exp(np.full(size, 2.0)))
+            assert total == 2.0 * size
+    assert len(executable._bindings) == 64
+    assert len(executable._results._arrays) == 64
+
+
+@pytest.mark.parametrize("take", [lambda a: a, lambda a: a[3:, 1:], lambda a: a[::-1], lambda a: a[2, 2, ...]])
+def test_the_address_of_an_array(take: Callable[[Array], Array]) -> None:
+    for dtype in (np.int8, np.float32, gc.bf16.numpy):
+        array = take(np.zeros((5, 4), dtype))
+        assert address_of(array) == _ask(array) == array.ctypes.data
 
 
 def test_out() -> None:

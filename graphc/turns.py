@@ -1,0 +1,52 @@
+"""Taking turns: executables over the same cells run one after another, others at the same time.
+
+    turn = turn_over(cells)
+    with turn:                  # nobody else runs over these cells, reads them half written, or writes them
+        ...
+
+The first executable over some cells gives them its lock, and later ones take the locks that they find. Who needs
+several takes them in one order everywhere, so that two never wait for each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from graphc.state import NO_TURN, Cell
+
+_giving = threading.Lock()
+
+
+def turn_over(cells: Iterable[Cell]) -> AbstractContextManager[Any]:
+    """What to hold while running over these cells; a thread may take it again while it has it."""
+    turns: dict[int, AbstractContextManager[Any]] = {}
+    own = threading.RLock()
+    with _giving:
+        for cell in cells:
+            if cell.turn is NO_TURN:
+                cell.turn = own
+            turns[id(cell.turn)] = cell.turn
+    if not turns:
+        return own
+    return next(iter(turns.values())) if len(turns) == 1 else _Several([turns[key] for key in sorted(turns)])
+
+
+class _Several:
+    """Several locks, taken in the order that all agree on."""
+
+    def __init__(self, turns: list[AbstractContextManager[Any]]) -> None:
+        self._turns = turns
+
+    def __enter__(self) -> None:
+        for turn in self._turns:
+            turn.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for turn in reversed(self._turns):
+            turn.__exit__(kind, error, trace)

@@ -1,0 +1,93 @@
+"""Rows that are short: walked in blocks, or unrolled, and the same numbers as the interpreter's in any case."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.backends.cpu.emit_short_rows import LONGEST, MOST_ROWS, TINY
+from graphc.nn import functional as F
+
+sys.path.insert(0, str(Path(__file__).parent))
+from against_interpreter import same_on_both, same_results
+
+COLUMNS = [1, 2, TINY, TINY + 1, 10, 16, 31, LONGEST, LONGEST + 1]
+ROWS = [1, 0, 7, MOST_ROWS - 1, MOST_ROWS, 2 * MOST_ROWS + 1, 300]
+
+
+def softmax(x: Any) -> Any:
+    return F.softmax(x, -1), F.log_softmax(x, -1)
+
+
+def layer_norm(x: Any) -> Any:
+    return F.layer_norm(x, (x.shape[-1],))
+
+
+def row_and_whole(x: Any) -> Any:
+    """Numbers of rows that are results, that a total takes, and that decide about elements."""
+    top = gc.max(x, axis=1, keepdims=True)
+    spread = gc.sum(gc.square(x - top), axis=1)
+    lively = gc.reshape(spread > 1.0, (-1, 1))
+    return top, gc.mean(spread), gc.where(lively, x / gc.reshape(spread, (-1, 1)), 0.0), gc.sum(x * top, axis=0)
+
+
+def where_the_extrema_are(x: Any) -> Any:
+    high, low = gc.argmax(x, axis=1), gc.argmin(x, axis=1)
+    at = gc.take_along_axis(x, gc.reshape(high, (-1, 1)), axis=1)
+    return high, low, x - at, gc.any(x > at, axis=1)
+
+
+def cross_entropy_gradient(x: Any) -> Any:
+    labels = gc.astype(gc.arange(x.shape[0]), gc.i64) % x.shape[1]
+    return F.cross_entropy(x, labels)
+
+
+@pytest.mark.parametrize("function", [softmax, layer_norm, row_and_whole, where_the_extrema_are])
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_functions_of_rows(function: Any, columns: int) -> None:
+    draw = np.random.default_rng(columns)
+    executable = same_on_both(gc.trace(function, gc.f32["N", columns]), draw.standard_normal((3, columns), np.float32))
+    for rows in ROWS:
+        if rows or function is not row_and_whole:  # the mean of no rows
+            same_results(executable, draw.standard_normal((rows, columns), np.float32))
+
+
+@pytest.mark.parametrize("dtype", [gc.f64, gc.bf16])
+def test_other_dtypes(dtype: Any) -> None:
+    x = np.random.default_rng(1).standard_normal((70, 10)).astype(dtype.numpy)
+    same_on_both(gc.trace(softmax, dtype["N", 10]), x)
+
+
+@pytest.mark.parametrize("columns", [10, 40])
+def test_a_product_before_and_a_gradient_behind(columns: int) -> None:
+    def loss(x: Any, w: Any) -> Any:
+        return cross_entropy_gradient(x @ w)
+
+    draw = np.random.default_rng(3)
+    graph = gc.value_and_grad(gc.trace(loss, gc.f32["N", 24], gc.f32[24, columns]), wrt=["x", "w"])
+    w = draw.standard_normal((24, columns)).astype(np.float32)
+    executable = same_on_both(graph, draw.standard_normal((65, 24)).astype(np.float32), w)
+    same_results(executable, draw.standard_normal((130, 24)).astype(np.float32), w)
+
+
+def test_what_is_not_finite_stays_in_its_row() -> None:
+    x = np.random.default_rng(5).standard_normal((100, 12)).astype(np.float32)
+    x[3, 4], x[40, 0], x[41, 11], x[99, 5] = np.nan, np.inf, -np.inf, 88.0
+    same_on_both(gc.trace(softmax, gc.f32["N", 12]), x)
+    same_on_both(gc.trace(where_the_extrema_are, gc.f32["N", 12]), x)
+
+
+def test_kernels_are_of_the_kind_that_is_meant() -> None:
+    def source(columns: int) -> str:
+        return gc.compile(gc.trace(layer_norm, gc.f32["N", columns])).kernels[0].source
+
+    assert "UNROLL = True" in source(TINY)
+    assert "_lanes" in source(TINY + 1)
+    assert "UNROLL" not in source(LONGEST)
+    assert "_lanes" not in source(LONGEST + 1)
+    assert "_lanes" in gc.compile(gc.trace(layer_norm, gc.f32["N", 12])).kernels[0].source
