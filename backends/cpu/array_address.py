@@ -33,7 +33,7 @@ def _ask(array: Array) -> int:
 def _is_readable() -> bool:
     if sys.implementation.name != "cpython":  # an object's id is no address
         return False
-    probes = [np.zeros(5), np.zeros((3, 4), np.int8)[1:, 2:], np.zeros(())]
+    probes: list[Array] = [np.zeros(5), np.zeros((3, 4), np.int8)[1:, 2:], np.zeros(())]
     return all(_read(probe) == probe.ctypes.data for probe in probes)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import codegen, compiler, config, sigutils
+from numba.core import codegen, compiler, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
@@ -92,10 +92,11 @@ class _Codegen(codegen.AOTCPUCodegen):
     def _customize_tm_features(self) -> str:
         return machine().features
 
-    def _pass_builder(self, opt: Any = config.OPT, loop_vectorize: bool = True, slp_vectorize: bool = False) -> Any:
+    def _pass_builder(self, **wishes: Any) -> Any:
         options = llvm.create_pipeline_tuning_options()
-        options.speed_level = int(opt)
-        options.loop_vectorization, options.slp_vectorization = loop_vectorize, slp_vectorize
+        options.speed_level = int(wishes.get("opt", 3))
+        options.loop_vectorization = wishes.get("loop_vectorize", True)
+        options.slp_vectorization = wishes.get("slp_vectorize", False)
         options.loop_unrolling = self.unrolls
         return llvm.create_pass_builder(self._tm, options)
 

@@ -29,6 +29,7 @@ from graphc.backends.nests.nest import (
 from graphc.backends.nests.positions import strides_of
 from graphc.backends.nests.reading import Reader, Scope
 from graphc.backends.nests.scalar import computing
+from graphc.backends.nests.storing import storing_passes
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
@@ -57,6 +58,7 @@ class _Lowering:
         self.outputs = list(dict.fromkeys(region.outputs))
         self.reader = Reader(region, self.group, self.nest, names)
         self.kept = kept
+        self.storing = storing_passes(region, self.group, self.outputs)
         self.last_phase = max((place.phase for place in self.group.places.values()), default=0)
 
     # -- the whole ----------------------------------------------------------------------------------------------------
@@ -163,7 +165,9 @@ class _Lowering:
             place, buffer = self.group.places.get(output), self.reader.buffers[output]
             if place is None or not self._is_full(place) or buffer.dtype is not product.result.dtype:
                 continue
-            if place.phase >= last and squeezed(output.type.shape) == squeezed(value.type.shape):
+            if self.storing.get(output, place.phase) >= last and squeezed(output.type.shape) == squeezed(
+                value.type.shape
+            ):
                 self.nest.product_homes.append(buffer)
 
     # -- passes -------------------------------------------------------------------------------------------------------
@@ -211,7 +215,9 @@ class _Lowering:
         for value in self.outputs:
             node = self.region.producers[value]
             place = self.group.places.get(value, Place(tuple(range(len(self.group.domain)))))
-            if not self._is_full(place) or place.phase != phase or node is self.group.contraction:
+            if not self._is_full(place) or node is self.group.contraction:
+                continue
+            if self.storing.get(value, place.phase) != phase:
                 continue
             name = self.reader.need(value, self.reader.elements)
             stores.append(Store(self.reader.buffers[value], self.reader.position(value, place.axes), name))
