@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,7 @@ class Binding:
         self._accepts = [(s, v.type.dtype.numpy) for s, v in zip(shapes, program.graph.inputs, strict=True)]
         self.views: dict[Value, np.ndarray[Any, Any]] = {}
         self.result_views: list[np.ndarray[Any, Any]] | None = None  # where all results are views of the arena
+        self.alone: Callable[[], int] | None = None  # a call of the driver by this thread alone, once it is known
         self._small = small  # results of up to so many bytes lie in the arena and are copied
         self._taken: set[str] = set()
         self.cost = sum(self._number(step.source.cost) for step in program.steps)
@@ -209,6 +210,7 @@ class Binding:
         self.rows[self.arena_places] = self.arena_offsets + base
         self.rows[self.starts] = status
         self.base, self.status = base, status
+        self.alone = None
 
     def has_trouble(self) -> bool:
         """Whether a kernel has reported something in the status block."""

@@ -54,11 +54,14 @@ class _Runner:
         self._pool = pool
 
     def __call__(self, binding: Binding) -> int:
+        if binding.alone is not None:
+            return binding.alone()
         count = binding.entries
         if not count:
             return -1
         if binding.is_serial or self._pool.threads == 1:
-            return self._pool.run_serial(binding.table_address, count, binding.status)
+            binding.alone = self._pool.serial_call(binding.table_address, count, binding.status)
+            return binding.alone()
         return self._pool.run(binding.table_address, count)
 
     def entry(self, binding: Binding, entry: int) -> None:

@@ -18,6 +18,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,6 +107,11 @@ class Pool:
         if not self._started:
             self._start()
         return self._run(table, entries, self._control)
+
+    def serial_call(self, table: int, entries: int, status: int) -> Callable[[], int]:
+        """`run_serial` of these arguments, again and again: they are converted once."""
+        arguments = ctypes.c_size_t(table), ctypes.c_int64(entries), ctypes.c_size_t(status)
+        return partial(self.run_serial, *arguments)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Send the helpers away; the pool goes on with the caller alone."""
