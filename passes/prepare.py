@@ -3,6 +3,7 @@
     dot_general: f32[B,T,H,D] · f32[B,S,H,D]      ->  f32[B*H,T,D] · f32[B*H,S,D] as matrices, transposed where needed
     sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2)
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
+    div(x, broadcast_to(s)): f32[N,C], s: f32[N]  ->  mul(x, broadcast_to(reciprocal(s)))
 
 Afterwards a contraction is of two floating-point matrices, or of two stacks of them; sums of products of vectors, of
 integers and of 16-bit floats are a product and a sum; and a reduction folds the first axes or the last ones.
@@ -15,12 +16,14 @@ from typing import Any
 
 from graphc.builder import Builder
 from graphc.dim import Extent
-from graphc.ir import Graph, Node, Value
+from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.choice import cast
 from graphc.ops.contraction import free_axes
+from graphc.ops.elementwise import reciprocal
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
+from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose, replace_values
 from graphc.tensor import Tensor
 from graphc.types import f32, f64
@@ -31,8 +34,12 @@ def prepare(graph: Graph) -> Graph:
     graph = decompose(graph)
     builder = Builder.rewriting(graph)
     renamed: dict[Value, Value] = {}
+    inverses: dict[Value, Tensor] = {}
     for node in graph.nodes:
         form = _form_of(node)
+        divisor = _common_divisor(node, graph) if form is None else None
+        if divisor is not None:
+            form = _quotient_by(builder.tensor(renamed.get(divisor, divisor)), inverses)
         if form is None:
             builder.append(node)
             continue
@@ -49,9 +56,10 @@ def prepare(graph: Graph) -> Graph:
         else:
             renamed[node.result] = made
     nodes = builder.nodes
-    return replace_values(graph.with_(nodes=()), (), renamed).with_(
+    rewritten = replace_values(graph.with_(nodes=()), (), renamed).with_(
         nodes=tuple(replace_operands(node, renamed) for node in nodes)
     )
+    return dce(rewritten) if inverses else rewritten  # divisors that were spread for the quotients alone
 
 
 def replace_operands(node: Node, renamed: dict[Value, Value]) -> Node:
@@ -72,6 +80,36 @@ def _form_of(node: Node) -> Form | None:
     if folds_axes and (node.attributes["keepdims"] or not _is_plain_reduction(node)):
         return _reduction
     return None
+
+
+# -- quotients --------------------------------------------------------------------------------------------------------
+
+
+def _common_divisor(node: Node, graph: Graph) -> Value | None:
+    """The number, or the fewer numbers, that all elements of a quotient are divided by."""
+    if node.op.name != "div" or node.result.type.dtype not in (f32, f64):
+        return None
+    divisor = node.operands[1]
+    made = graph.producers.get(divisor)
+    if made is not None and made.op.name == "broadcast_to":
+        divisor = made.operands[0]
+    fewer = sum(extent != 1 for extent in divisor.type.shape) < sum(extent != 1 for extent in node.result.type.shape)
+    return divisor if fewer else None
+
+
+def _quotient_by(divisor: Tensor, inverses: dict[Value, Tensor]) -> Form:
+    """a / s as a · (1/s); `inverses` holds those that the graph has already."""
+
+    def product(node: Node, operands: list[Tensor]) -> Any:
+        number = divisor.value
+        if isinstance(number, Literal) and isinstance(number.value, float) and number.value != 0:
+            return operands[0] * (1.0 / number.value)
+        if number not in inverses:
+            inverses[number] = reciprocal(divisor)
+        inverse, shape = inverses[number], node.result.type.shape
+        return operands[0] * (inverse if inverse.ndim == 0 else broadcast_to(inverse, shape=shape))
+
+    return product
 
 
 # -- contractions -----------------------------------------------------------------------------------------------------

@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.backends import cache
+
+if TYPE_CHECKING:
+    import subprocess
 
 # How kernels are compiled. No flag that lets the compiler assume away NaN or infinity, or reorder sums; nor `arcp`,
 # under which LLVM computes 1/√x by an estimate that is NaN at 0.
@@ -132,6 +133,8 @@ def _claim(claims: Path, job: Job) -> bool:
 @contextlib.contextmanager
 def _started(jobs: Sequence[Job], helpers: int) -> Iterator[tuple[Path | None, list[subprocess.Popen[bytes]]]]:
     """Helpers at work, and the folder where claims lie; none where processes or files cannot be made."""
+    import tempfile  # here: a process that finds all objects in the cache needs neither this nor `subprocess`
+
     processes: list[subprocess.Popen[bytes]] = []
     with contextlib.ExitStack() as stack:
         claims = None
@@ -153,6 +156,8 @@ def _started(jobs: Sequence[Job], helpers: int) -> Iterator[tuple[Path | None, l
 
 def _start(jobs_file: Path) -> subprocess.Popen[bytes]:
     """A helper that imports what this process imports; -P keeps a folder `graphc` of where it starts out of it."""
+    import subprocess
+
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "graphc.backends.cpu.compile", str(jobs_file)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(each) for each in sys.path if each)},
