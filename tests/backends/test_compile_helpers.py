@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -80,11 +81,11 @@ def test_where_no_helper_can_start(monkeypatch, problem):
 
     monkeypatch.setattr(kernels, "_helpers", lambda missing: 1)
     if problem == "no process":
-        monkeypatch.setattr(jobs.subprocess, "Popen", refuse)
+        monkeypatch.setattr(subprocess, "Popen", refuse)
     elif problem == "no interpreter":
         monkeypatch.setattr(sys, "executable", "")
     else:
-        monkeypatch.setattr(jobs.tempfile, "TemporaryDirectory", refuse)
+        monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
     (loaded,), report = load([source(3)])
     assert (counts(report), run(loaded, 2)) == ((1, 0, 0), 6)
 
