@@ -235,10 +235,13 @@ class _Lowering:
         for value in node.results:
             place = self.group.places[value]
             kept, stored = self.reader.columns.get(value), self.reader.buffers.get(value)
-            if is_total and (stored is None or stored is kept):
+            is_wider = is_total and computing(value.type.dtype) is not value.type.dtype
+            if is_total and not is_wider and (stored is None or stored is kept):
                 continue
             name = self.reader.need(value, lines)
-            if kept is not None and not is_total:
+            if is_wider:  # summed in f32: what reads it from here on reads it as the op gives it
+                name = self.reader.rounded_total(value, name, lines)
+            if kept is not None and (not is_total or (is_wider and self._outlives_pass(value, place))):
                 walk.lines.append(Store(kept, self.reader.line_index(), name))
             if stored is not None and stored is not kept:
                 walk.lines.append(Store(stored, self.reader.position(value, place.axes), name))

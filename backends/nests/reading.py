@@ -200,7 +200,7 @@ class Reader:
         return scope.level == "element" or is_total or place.phase < self.phase
 
     def rounded_total(self, value: Value, total: str, scope: Scope) -> str:
-        """A total at the finish, rounded where it was summed in a wider dtype."""
+        """A total, rounded where it was summed in a wider dtype."""
         return self._round(value, total, scope)
 
     def _round(self, value: Value, name: str, scope: Scope) -> str:
