@@ -284,11 +284,13 @@ class _Lowering:
     # -- scalars and the finish ---------------------------------------------------------------------------------------
 
     def _scalar_outputs(self) -> None:
+        """The first slice computes numbers that are only given, and stores those."""
+        scope = self.reader.first_slice if self.group.domain else self.reader.scalars
         for value in self.outputs:
             place = self.group.places.get(value)
             is_scalar = place is not None and not place.finish and not place.axes
             if is_scalar or (place is None and not self.group.domain):
-                name = self.reader.need(value, self.reader.scalars)
+                name = self.reader.need(value, scope)
                 self.nest.scalar_stores.append(Store(self.reader.buffers[value], Index(), name))
 
     def _finish(self) -> None:
@@ -331,15 +333,18 @@ class _Lowering:
                 fits = buffer.role == "input" and buffer not in fixed and buffer.dtype is statement.buffer.dtype
                 if not fits or buffer.extent != statement.buffer.extent:
                     continue
+                # Other slices and the finish run what stands in `once` again, after the first slice's stores.
+                if any(at < self._FIRST_SLICE for at, _ in reads) and moment < self._PASSES and self.group.domain:
+                    continue
                 if all(at <= moment and load.index == statement.index and not load.guards for at, load in reads):
                     sharing[statement.buffer] = (*sharing.get(statement.buffer, ()), buffer)
         self.nest.may_share = sharing
 
+    _FIRST_SLICE, _PASSES = (1, 0), (2, 0)
+
     def _moments(self) -> Iterable[tuple[tuple[int, int], object]]:
         """Every statement with the time at which it runs: a store of one time may overwrite what is read until then."""
-        sections: list[Iterable[object]] = [self.nest.scalars]
-        if not self.group.domain:  # else other slices and the finish read scalars again
-            sections.append(self.nest.scalar_stores)
+        sections: list[Iterable[object]] = [self.nest.scalars, self.nest.scalar_stores]
         for walk in self.nest.passes:
             sections += [(*walk.lines, *walk.row_loads), walk.elements]
         # A finish for each place runs alone; a scalar that all places read must not be overwritten by the first.

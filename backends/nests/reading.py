@@ -69,6 +69,7 @@ class Reader:
         self.phase = 0
         rank = len(group.domain)
         self.scalars = Scope("scalar", (), nest.scalars, None)
+        self.first_slice = Scope("first slice", (), nest.scalar_stores, self.scalars)
         self._row = Scope("row", tuple(range(nest.split)), [], self.scalars)
         self.lines = self._row
         self.elements = Scope("element", tuple(range(rank)), [], self.scalars)
@@ -144,7 +145,7 @@ class Reader:
                 axes = tuple(range(len(self.group.domain)))[-count:]
             return self.read(value, self.indices(shape, axes), scope)
         if not place.axes and not place.finish:
-            scope = self.scalars
+            scope = self.scalars if scope is not self.first_slice else scope
         elif self.group.cut is Cut.ROWS and self._is_row(place) and scope.level == "element":
             scope = self._row
         known = scope.find(value)

@@ -27,7 +27,7 @@ def clip_by_norm(gradients: Mapping[Cell, Tensor], max_norm: float) -> Gradients
     """
     dtype = promote(f32, *(g.dtype for g in gradients.values()))
     total: Tensor | None = None
-    for g in gradients.values():
+    for g in reversed(list(gradients.values())):  # as the backward pass gives them: each kernel adds its own
         wide = _in(dtype, g)
         squares = (wide * wide).sum()
         total = squares if total is None else total + squares

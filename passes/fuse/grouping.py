@@ -30,7 +30,8 @@ class Grouping:
         self._readers: dict[Value, list[Group]] = {}
         self._reading: dict[int, set[int]] = {}  # the positions of the kernels that read a kernel's values
         self._index = {node: number for number, node in enumerate(graph.nodes)}
-        for node in _by_stage(graph):
+        self._of_layers = _numbers_of_layers(graph)
+        for node in _by_stage(graph, self._of_layers):
             if not is_floating(node):
                 self._visit(node)
         for value in graph.results:
@@ -112,14 +113,25 @@ class Grouping:
             for group in self._readers.get(self._base(operand), [])[-_LOOKED_AT:]
             if group not in homes
         ]
-        scalars = [self._scalars] if not squeezed(node.results[0].type.shape) and self._scalars is not None else []
+        if node in self._of_layers:
+            scalars = self._beside(node)
+        else:
+            scalars = self._scalars if not squeezed(node.results[0].type.shape) else None
         return [
             *sorted(homes, key=lambda group: -group.position),
             *sorted(set(near), key=lambda group: -group.position),
-            *(group for group in scalars if group not in homes),
+            *([scalars] if scalars is not None and scalars not in homes else ()),
         ]
 
     _scalars: Group | None = None
+
+    def _beside(self, node: Node) -> Group | None:
+        """The kernel of the op that stands before a number in the graph, if it computes more than numbers."""
+        before = self._index[node] - 1
+        while before >= 0 and is_floating(self.graph.nodes[before]):
+            before -= 1
+        group = self._home(self.graph.nodes[before].results[0]) if before >= 0 else None
+        return group if group is not None and group.domain else None
 
     def _base(self, value: Value) -> Value:
         """The value that a chain of views starts from."""
@@ -148,7 +160,7 @@ class Grouping:
 
     def _entered(self, group: Group, node: Node) -> None:
         self.position[node] = group.position
-        if not group.domain and self._scalars is None:
+        if not group.domain and self._scalars is None and node not in self._of_layers:
             self._scalars = group
         self._note_reads(node, group.position)
         for operand in node.operands:
@@ -282,21 +294,41 @@ class Grouping:
         return merged if all(merged.admit(each) is None for each in order) else None
 
 
-def _by_stage(graph: Graph) -> list[Node]:
+def _numbers_of_layers(graph: Graph) -> set[Node]:
+    """The ops that compute numbers from a module's numbers alone: `num_batches_tracked + 1`.
+
+    A model has as many of them as layers. In one kernel they would make another one for every depth.
+    """
+    known = {state.value for state in graph.state if state.kind == "buffer" and not state.value.type.rank}
+    found = set()
+    for node in graph.nodes if known else ():
+        read = [operand for operand in node.operands if not isinstance(operand, Literal)]
+        if node.op.kind is Kind.ELEMENTWISE and read and all(operand in known for operand in read):
+            found.add(node)
+            known.update(node.results)
+    return found
+
+
+def _by_stage(graph: Graph, of_layers: Container[Node]) -> list[Node]:
     """The nodes by the number of kernels that must be complete before them, then in the graph's order.
 
-    Numbers that are computed from numbers alone come before all else, so that every kernel can read them.
+    Numbers that are computed from numbers alone come before all else, so that every kernel can read them; those of
+    layers come with the op before them.
     """
     stage: dict[Value, int] = {
         value: 0 if value.type.rank else -1 for value in (*graph.sources, *(o for n in graph.nodes for o in n.operands))
     }
     ordered = []
+    own = 0
     for index, node in enumerate(graph.nodes):
+        before = max(own, 0)
         own = max((stage[operand] for operand in node.operands), default=0)
         if node.results[0].type.rank or node.op.kind is not Kind.ELEMENTWISE:
             own = max(own, 0)
         if node.op.kind is Kind.CONTRACTION or not (is_fusable(node) or is_floating(node)):
             own += 1
+        if node in of_layers:
+            own = max(own, before)
         for result in node.results:
             stage[result] = own
         ordered.append((own, index, node))

@@ -16,8 +16,11 @@ from graphc.ir import Graph
 from graphc.passes.fuse import fuse_with_ledger
 from graphc.text.parser import parse
 
-NESTS = ["elementwise", "softmax_rows", "affine_batch_norm_relu", "two_sums_of_one_pass", "total_at_the_finish"]
-SOURCES = ["elementwise", "softmax_rows", "two_sums_of_one_pass", "total_at_the_finish"]
+NESTS = [
+    "elementwise", "softmax_rows", "affine_batch_norm_relu", "two_sums_of_one_pass", "total_at_the_finish",
+    "numbers_of_layers",
+]  # fmt: skip
+SOURCES = ["elementwise", "softmax_rows", "two_sums_of_one_pass", "total_at_the_finish", "numbers_of_layers"]
 
 
 def case(name: str) -> Graph:
@@ -52,6 +55,7 @@ def test_the_key_depends_on_no_name(name):
     for value in sorted(parse(text).values, key=len, reverse=True):
         renamed = renamed.replace(f"%{value}:", f"%q_{value}:").replace(f"%{value},", f"%q_{value},")
         renamed = renamed.replace(f"%{value})", f"%q_{value})").replace(f"%{value}\n", f"%q_{value}\n")
+        renamed = renamed.replace(f"%{value} =", f"%q_{value} =")
     other, _ = fuse_with_ledger(parse(renamed))
     regions = [region(name), next(node.regions[0] for node in other.nodes if node.regions)]
     keys = [emit(lower(each, canonical=True), comments=False).text for each in regions]

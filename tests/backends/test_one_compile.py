@@ -69,6 +69,42 @@ def test_depth_needs_no_more_kernels() -> None:
     same_results(deep, *batch(16))
 
 
+def normalized(layers: int, optimizer: Any, **options: Any) -> Any:
+    """A training step of blocks with BatchNorm."""
+    gc.manual_seed(2)
+    block = (lambda: nn.Linear(8, 8, bias=False), lambda: nn.BatchNorm1d(8), nn.ReLU)
+    model = nn.Sequential(*(part() for _ in range(layers - 1) for part in block), nn.Linear(8, 3))
+    return gc.training_step(model, F.cross_entropy, optimizer, gc.f32["N", 8], gc.i64["N"], **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        (lambda: optim.Adam(), {}),
+        (lambda: optim.SGD(lr=0.1, momentum=0.9), {}),
+        (lambda: optim.AdamW(), {"clip_norm": 1.0}),
+        (lambda: optim.Adam(), {"accumulate": 2}),
+    ],
+    ids=["Adam", "SGD", "AdamW and a norm", "accumulated"],
+)
+def test_depth_needs_no_other_kernels(optimizer: Any, options: dict[str, Any]) -> None:
+    """What each layer has one of, a counter or a term of the norm, is not gathered in an ever longer kernel."""
+    steps = [normalized(layers, optimizer(), **options) for layers in (3, 10, 40)]
+    keys = [{kernel.key for kernel in step.kernels} for step in steps]
+    assert keys[0] == keys[1] == keys[2]
+    assert len(steps[0].kernels) == len(steps[1].kernels) == len(steps[2].kernels)
+    shallow = steps[0]
+    for _ in range(2):
+        if options.get("accumulate", 1) == 1:
+            same_results(shallow, *batch(16))
+        else:
+            shallow(*batch(16))
+    assert all(shallow._update._current.in_place.values())
+    counters = [cell.array for name, cell in shallow.objective.model.named_buffers() if name.endswith("tracked")]
+    assert [int(counter) for counter in counters] == [2, 2]
+
+
 PROCESS = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("work", sys.argv[1])
