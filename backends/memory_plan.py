@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -46,7 +47,7 @@ class MemoryPlan:
     peak: int = 0
     lower_bound: int = 0
 
-    @property
+    @cached_property
     def offsets(self) -> dict[str, int]:
         return {placement.request.name: placement.offset for placement in self.placements}
 

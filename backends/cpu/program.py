@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from graphc.backends.cpu.calls import reserved
-from graphc.backends.cpu.emit import KernelSource, emit
-from graphc.backends.nests.lower import lower
+from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.cpu.lowered import Lowering
 from graphc.backends.nests.nest import Buffer, Nest
 from graphc.backends.nests.special import special_kernel
 from graphc.dim import Extent
@@ -85,6 +85,7 @@ class Program:
         self.constants: dict[Value, object] = {}
         self.alias: dict[Value, Value] = {}
         self._by_key: dict[str, Kernel] = {}
+        self._lowering = Lowering()
         for each in _checks_first(graph):
             if isinstance(each, IndexCheck):
                 self._add_check(each)
@@ -108,7 +109,7 @@ class Program:
         name = node.op.name
         if name == "constant":
             self.constants[node.result] = node.attributes["value"]
-        elif name == "reshape" and not isinstance(node.operands[0], Literal):
+        elif _is_alias(node):
             self.alias[node.result] = node.operands[0]
         elif name == "map":
             self._add_map(node)
@@ -119,21 +120,17 @@ class Program:
 
     def _add_nest(self, node: Node) -> None:
         region, operands, results = _region_of(node)
-        ends = [*zip(region.inputs, operands, strict=True), *zip(dict.fromkeys(region.outputs), results, strict=True)]
-        outer = dict(ends)
-        nest = lower(region, reserved=reserved())
+        lowered = self._lowering.of(region)
+        nest = lowered.nest
+        outer = dict(zip(lowered.values, (*operands, *results), strict=True))
         shares: dict[Value, tuple[Value, ...]] = {}
         roots = [self.root(operand) for operand in operands]  # one array may be read under several shapes
         for written, read in nest.may_share.items():
             if written.value is not None:
                 values = [outer[b.value] for b in read if b.value is not None]
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
-        home = self._home_of_product(nest, outer, shares)
-        plain = lower(region, canonical=True)
-        if home is not None:
-            nest.product_home, plain.product_home = nest.product_homes[home], plain.product_homes[home]
-        source = emit(nest)
-        kernel = self._kernel(source.title, source.text, emit(plain, comments=False).text, nest)
+        source, key, nest = lowered.source(self._home_of_product(nest, outer, shares))
+        kernel = self._kernel(source.title, source.text, key, nest)
         buffers = {buffer: outer[buffer.value] for buffer in nest.buffers if buffer.value is not None}
         step = Step(kernel, source, node, buffers, shares)
         step.may_fail = can_fail(node) and index_checks(node) is None
@@ -143,14 +140,24 @@ class Program:
         self, nest: Nest, outer: dict[Value, Value], shares: dict[Value, tuple[Value, ...]]
     ) -> int | None:
         """The output that the product lies in, by its number: none that is to be written over the state it replaces."""
-        updates = {self.root(new): old for old, new in self.graph.updates}
         for number, home in enumerate(nest.product_homes):
             assert home.value is not None
             value = outer[home.value]
-            if value not in updates or updates[value] not in shares.get(value, ()):
+            if value not in self._updates or self._updates[value] not in shares.get(value, ()):
                 shares.pop(value, None)
                 return number
         return None
+
+    @cached_property
+    def _updates(self) -> dict[Value, Value]:
+        """The state that a step's result becomes, if it does."""
+        shapes = {node.result: node.operands[0] for node in self.graph.nodes if _is_alias(node)}
+        updates = {}
+        for old, new in self.graph.updates:
+            while new in shapes:
+                new = shapes[new]
+            updates[new] = old
+        return updates
 
     def _add_map(self, node: Node) -> None:
         """A program of its own for the region, which the table calls once for each place."""
@@ -234,6 +241,11 @@ def _with_results_of_its_own(region: Graph) -> Graph:
             value = copy
         outputs.append(value)
     return region.with_(nodes=tuple(nodes), outputs=tuple(outputs))
+
+
+def _is_alias(node: Node) -> bool:
+    """Whether a node only gives an array under another shape."""
+    return node.op.name == "reshape" and not isinstance(node.operands[0], Literal)
 
 
 def _fits_a_nest(node: Node) -> bool:

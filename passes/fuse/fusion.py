@@ -31,13 +31,15 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     grouping = Grouping(graph)
     wanted = _wanted(graph, grouping)
     nodes: list[Node] = []
+    repeated: dict[int, set[Node]] = {}
+    for node, at in grouping.recomputed:
+        repeated.setdefault(at, set()).add(node)
     for kernel in grouping.kernels:
         if isinstance(kernel, Node):
             views = is_floating(kernel) and kernel.op.name != "reshape"
             nodes.append(_region_node(graph, [kernel], wanted) if views else kernel)
         elif kernel.members:
-            repeated = {node for node, at in grouping.recomputed if at == kernel.position}
-            nodes.append(_region_node(graph, kernel.members, wanted, repeated))
+            nodes.append(_region_node(graph, kernel.members, wanted, repeated.get(kernel.position, set())))
     ledger = Ledger(_edges(graph, grouping))
     if all(node in grouping.position for node in nodes):  # nothing was put together: leave the order alone, too
         return graph, ledger

@@ -1,0 +1,80 @@
+"""A region as a kernel: lowered and printed once for all regions that differ in names alone.
+
+    lowered = Lowering().of(region)
+    lowered.nest                                    # over the values of the first region of this structure
+    source, key, nest = lowered.source(home=None)   # the text and what its rows hold; the text with numbers for names
+
+A deep model has few structures: the cost of a layer is to find its structure, not to lower it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+
+from graphc.backends.cpu.calls import reserved
+from graphc.backends.cpu.emit import KernelSource, emit
+from graphc.backends.nests.lower import lower
+from graphc.backends.nests.nest import Buffer, Nest
+from graphc.ir import Graph, Literal, Value
+from graphc.passes.cse import attribute_key
+
+
+@dataclass(eq=False)
+class Lowered:
+    """The nest of a region, and its texts for each output in whose memory the product may lie."""
+
+    values: tuple[Value, ...]  # of the region that was lowered: inputs, then outputs
+    nest: Nest
+    _plain: Nest
+    _sources: dict[int | None, tuple[KernelSource, str, Nest]] = field(default_factory=dict)
+
+    def source(self, home: int | None) -> tuple[KernelSource, str, Nest]:
+        """The source for one step, the kernel's key, and its nest; `home` is the number of a home of the product."""
+        if home not in self._sources:
+            nest, plain = self.nest, self._plain
+            if home is not None:
+                nest = replace(nest, product_home=nest.product_homes[home])
+                plain = replace(plain, product_home=plain.product_homes[home])
+            self._sources[home] = emit(nest), emit(plain, comments=False).text, nest
+        source, key, nest = self._sources[home]
+        return _with_scratch_of_its_own(source), key, nest
+
+
+def _with_scratch_of_its_own(source: KernelSource) -> KernelSource:
+    """The same source for another step, which has its scratch arrays elsewhere."""
+    scratch = {buffer: replace(buffer) for buffer in source.temporaries}
+    return replace(
+        source,
+        words=[scratch.get(word, word) if isinstance(word, Buffer) else word for word in source.words],
+        temporaries={scratch[buffer]: extent for buffer, extent in source.temporaries.items()},
+    )
+
+
+class Lowering:
+    """The regions of a program that have been lowered, by structure."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Lowered] = {}
+
+    def of(self, region: Graph) -> Lowered:
+        """A region's nest and source; those of an equal region where one has been lowered."""
+        key = structure_of(region)
+        if key not in self._known:
+            values = (*region.inputs, *dict.fromkeys(region.outputs))
+            nest = lower(region, reserved=reserved())
+            self._known[key] = Lowered(values, nest, lower(region, canonical=True))
+        return self._known[key]
+
+
+def structure_of(region: Graph) -> Hashable:
+    """What regions have in common that are equal but for their names and their places in the model."""
+    numbers: dict[Value, int] = {value: number for number, value in enumerate(region.inputs)}
+    nodes = []
+    for node in region.nodes:
+        operands = tuple(o.key if isinstance(o, Literal) else numbers[o] for o in node.operands)
+        attributes = tuple(attribute_key(value) for value in node.attributes.values())
+        nodes.append((node.op, operands, attributes, tuple(map(structure_of, node.regions))))
+        for result in node.results:
+            numbers[result] = len(numbers)
+    return tuple(v.type for v in region.inputs), tuple(nodes), tuple(numbers[v] for v in region.outputs)
