@@ -3,6 +3,9 @@
 Names are unique and printable; operands are defined before they are used; ops are registered and get the operands and
 attributes they declare; literals are values of their dtype; results have the types that the op infers; updates write
 state that exists, once, with values of its type; named dims come from the types of inputs and state.
+
+What concerns a node alone is found out once: nodes do not change, and most of a graph's nodes are those that it had
+before the last pass.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -22,6 +26,8 @@ from graphc.text.printer import print_update
 from graphc.types import DType, TensorType
 
 _NAME = re.compile(r"[\w.]+")
+
+_sound: WeakKeyDictionary[Node, frozenset[str]] = WeakKeyDictionary()  # nodes, with the dims around them
 
 
 def verify(graph: Graph, after: str | None = None) -> Graph:
@@ -76,6 +82,16 @@ def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) ->
     for operand in node.operands:
         if not isinstance(operand, Literal) and defined.get(operand.name) is not operand:
             raise VerifyError(f"{op.name}: %{operand.name} is used before it is defined")
+    if _sound.get(node) != dims:
+        _verify_alone(node, dims)
+        _sound[node] = dims
+    for result in node.results:
+        _define(result, defined)
+
+
+def _verify_alone(node: Node, dims: frozenset[str]) -> None:
+    """What does not depend on the other nodes: attributes, regions, types."""
+    op = node.op
     if list(node.attributes) != list(op.complete(node.attributes)):
         raise VerifyError(f"{op.name}: attributes are {list(node.attributes)}; the op is {op.name}{op.signature}")
     for region in node.regions:
@@ -84,8 +100,6 @@ def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) ->
     declared = tuple(result.type for result in node.results)
     if inferred != declared:
         raise VerifyError(types_disagree(node, inferred))
-    for result in node.results:
-        _define(result, defined)
 
 
 def infer_results(node: Node, dims: frozenset[str]) -> tuple[TensorType, ...]:

@@ -155,9 +155,11 @@ class Pipeline:
             stages = Stages([Stage("trace", verify(graph))])
         for each in self.passes:
             start = time.perf_counter()
-            graph, counts = each.run(graph)
+            new, counts = each.run(graph)
             seconds = time.perf_counter() - start
-            stages.append(Stage(each.name, verify(graph, after=each.name), seconds, counts))
+            if new is not graph:  # which has been verified
+                graph = verify(new, after=each.name)
+            stages.append(Stage(each.name, graph, seconds, counts))
         return stages
 
     @property

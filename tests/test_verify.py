@@ -128,6 +128,20 @@ def test_a_region_may_mention_the_dims_around_it():
         verify(region)
 
 
+def test_a_sound_node_is_looked_at_again_in_another_graph():
+    relu = node("relu", [X], Y)
+    verify(graph(relu, outputs=[Y]))
+    verify(graph(relu, outputs=[Y]))
+    with pytest.raises(VerifyError, match="%x is used before it is defined"):
+        verify(graph(relu, inputs=[W], outputs=[Y]))
+    with pytest.raises(VerifyError, match="%y is defined twice"):
+        verify(graph(relu, relu, outputs=[Y]))
+    spread = node("broadcast_to", [W], Y, shape=(N, 3))
+    verify(graph(spread, inputs=[X, W], outputs=[Y]))
+    with pytest.raises(VerifyError, match="mentions the dim N, which no input has"):
+        verify(graph(spread, inputs=[W], outputs=[Y]))
+
+
 def test_the_error_shows_the_pass_the_node_and_the_line():
     with pytest.raises(VerifyError) as caught:
         verify(graph(node("add", [X, X], W)), after="fuse")
