@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Builder:
         self.rng: Cell | None = None
 
     @classmethod
-    def extending(cls, graph: Graph) -> Builder:
+    def extending(cls, graph: Graph) -> Self:
         """A builder that starts with all of a graph, to append to it."""
         builder = cls(graph.name)
         builder.inputs = list(graph.inputs)
@@ -90,7 +90,7 @@ class Builder:
         return builder
 
     @classmethod
-    def rewriting(cls, graph: Graph) -> Builder:
+    def rewriting(cls, graph: Graph) -> Self:
         """A builder with a graph's inputs and state and none of its nodes; its names stay reserved."""
         builder = cls.extending(graph)
         builder.nodes = []

@@ -27,9 +27,23 @@ class Bindings:
 def matches(pattern: Pattern, node: Node, producer: Callable[[Value], Node | None]) -> Iterator[Bindings]:
     """All ways in which a pattern fits a node and what makes its operands."""
     for order in pattern.orders:
+        if not _may_fit(order[pattern.root.position], node, producer):
+            continue
         bindings = _bound_in_order(pattern.root, node, order, producer)
         if bindings is not None:
             yield bindings
+
+
+def _may_fit(operands: tuple[Any, ...], node: Node, producer: Callable[[Value], Node | None]) -> bool:
+    """Whether a root's operands are made by the ops that a pattern names: at once, since most are not."""
+    for wanted, value in zip(operands, node.operands, strict=False):
+        if isinstance(wanted, Part):
+            made_by = producer(value)
+            if made_by is None or made_by.op is not wanted.call.op:
+                return False
+        elif not isinstance(value, Literal) and not (isinstance(wanted, Variable) and not wanted.is_number):
+            return False
+    return True
 
 
 def _bound_in_order(

@@ -10,8 +10,8 @@ and in the rules tried at each. Rules that undo each other are stopped: `Rewrite
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from graphc.builder import Builder
@@ -24,7 +24,7 @@ from graphc.passes.rewrite_graph import ChangingGraph, Entry
 from graphc.passes.rewrite_match import Matched
 from graphc.passes.rewrite_pattern import Call
 from graphc.passes.rewrite_rule import Rule
-from graphc.provenance import Provenance
+from graphc.provenance import UNKNOWN, Provenance
 from graphc.tensor import Tensor
 
 APPLICATIONS_PER_NODE = 50  # far above what rules that end need, and reached in a second on small graphs
@@ -44,12 +44,25 @@ def apply_rules(graph: Graph, rules: Iterable[Rule]) -> tuple[Graph, dict[str, i
     return (rewriting.graph.finish() if rewriting.counts else graph), dict(sorted(rewriting.counts.items()))
 
 
+class ReplacementBuilder(Builder):
+    """Builds replacements: nodes come from the line of the node that a rule is tried on, by that rule."""
+
+    origin = UNKNOWN
+    rule = ""
+
+    def _here(self, results: tuple[Value, ...]) -> Provenance:
+        return Provenance(self.origin.location, self.origin.module, self.origin.origin, self.rule)
+
+    def where(self) -> str | None:
+        return self.origin.where
+
+
 class Rewriting:
     """Rules being applied to a graph."""
 
     def __init__(self, graph: Graph, rules: Sequence[Rule]) -> None:
         self.graph = ChangingGraph(graph)
-        self.builder = Builder.rewriting(graph)
+        self.builder = ReplacementBuilder.rewriting(graph)
         self.counts: Counter[str] = Counter()
         self._rules = rules
         self._by_op: dict[Op, list[Rule]] = {}
@@ -67,17 +80,9 @@ class Rewriting:
         """The value as a tensor for rules."""
         return Matched(self.builder, value, self.graph)
 
-    @contextmanager
-    def recording(self) -> Iterator[None]:
-        """Calls of ops in this block build the replacement."""
-        with recording(self.builder):
-            yield
-
-    @contextmanager
-    def replaying(self, calls: Mapping[int, Call], nodes: Mapping[int, Node]) -> Iterator[None]:
+    def replaying(self, calls: Mapping[int, Call], nodes: Mapping[int, Node]) -> AbstractContextManager[None]:
         """Calls of ops in this block that belong to the pattern give what was matched, others build."""
-        with recording(_Replay(self, calls, nodes)):
-            yield
+        return recording(_Replay(self, calls, nodes))
 
     # -- the walk -----------------------------------------------------------------------------------------------------
 
@@ -86,11 +91,12 @@ class Rewriting:
         for entry in self.graph:
             entry.queued = True
             self._queue.append(entry)
-        while self._queue:
-            entry = self._queue.popleft()
-            entry.queued = False
-            if entry.alive:
-                self._visit(entry)
+        with recording(self.builder):  # calls of ops build replacements
+            while self._queue:
+                entry = self._queue.popleft()
+                entry.queued = False
+                if entry.alive:
+                    self._visit(entry)
 
     def _rules_for(self, op: Op) -> list[Rule]:
         if op not in self._by_op:
@@ -111,27 +117,28 @@ class Rewriting:
     ) -> dict[Value, Value] | None:
         """What replaces each value that the rule replaces; the new nodes are the builder's. None if it declines."""
         node = entry.node
-        origin = node.provenance
         self.builder.nodes.clear()
+        self.builder.origin, self.builder.rule = node.provenance, rule.name
         try:
-            with self.builder.provenance(Provenance(origin.location, origin.module, origin.origin, rule.name)):
-                given = build()
-                if given is None:
-                    return None
-                several = given if isinstance(given, tuple) else (given,)
-                if len(several) != len(positions):
-                    raise RewriteError(f"it gives {len(several)} values for {len(positions)}")
-                old = [node.results[i] for i in positions]
-                new = [self._fit(value, old[i]) for i, value in enumerate(several)]
+            given = build()
+            if given is None:
+                return None
+            several = given if isinstance(given, tuple) else (given,)
+            if len(several) != len(positions):
+                raise RewriteError(f"it gives {len(several)} values for {len(positions)}")
+            old = [node.results[i] for i in positions]
+            new = [self._fit(value, old[i]) for i, value in enumerate(several)]
         except GraphcError as error:
-            raise RewriteError(f"rule {rule.name!r}: {error.rule}", line=str(node), where=origin.where) from error
+            raise RewriteError(
+                f"rule {rule.name!r}: {error.rule}", line=str(node), where=node.provenance.where
+            ) from error
         replaced = {o: n for o, n in zip(old, new, strict=True) if o is not n}
         for operand in (o for made in _needed(self.builder.nodes, replaced.values()) for o in made.operands):
             if operand in replaced:
                 raise RewriteError(
                     f"rule {rule.name!r}: its replacement reads %{operand.name}, which it replaces",
                     line=str(node),
-                    where=origin.where,
+                    where=node.provenance.where,
                 )
         return replaced or None
 

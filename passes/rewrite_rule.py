@@ -129,8 +129,7 @@ def _two_functions(
         raise RewriteError(f"rule {name!r}: the pattern {found} does not say what {', '.join(missing)} matches")
 
     def build(rewriting: Rewriting, match: Match, nodes: Mapping[int, Node]) -> Any:
-        with rewriting.recording():
-            return replacement(**{parameter: match.bound[parameter] for parameter in takes})
+        return replacement(**{parameter: match.bound[parameter] for parameter in takes})
 
     doc = inspect.getdoc(replacement) or inspect.getdoc(pattern) or ""
     return _pattern_rule(name, doc, found, conditions, build)
@@ -197,11 +196,7 @@ def rule_on(*ops: Op | Kind | Callable[[Op], bool], depth: int = 2) -> Callable[
 
     def declare(function: Callable[[NodeMatch], Any]) -> Rule:
         def attempts(node: Node, rewriting: Rewriting) -> Iterator[tuple[Sequence[int], Callable[[], Any]]]:
-            def build() -> Any:
-                with rewriting.recording():
-                    return function(NodeMatch(node, rewriting.builder, rewriting.graph))
-
-            yield range(len(node.results)), build
+            yield range(len(node.results)), lambda: function(NodeMatch(node, rewriting.builder, rewriting.graph))
 
         return Rule(function.__name__, inspect.getdoc(function) or "", depth, attempts, accepts)
 
