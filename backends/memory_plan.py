@@ -11,12 +11,14 @@ kernel reads every element before it writes it.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Sequence
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+Entry = tuple[int, int, str]  # of a buffer that is alive: its last step, its number, its name
 
 
 @dataclass(frozen=True)
@@ -77,36 +79,38 @@ def plan_memory(requests: Sequence[Request]) -> MemoryPlan:
     """Place buffers in order of their first step, each in the smallest gap that holds it."""
     plan = MemoryPlan()
     free = _FreeList()
-    alive: list[tuple[int, int, str]] = []  # last step, number, name
+    alive: list[Entry] = []  # by last step
+    entries: dict[str, Entry] = {}  # those alive, by name
     placed: dict[str, Placement] = {}
     sizes: dict[str, int] = {}
     live_bytes = 0
     for number, request in sorted(enumerate(requests), key=lambda entry: (entry[1].first, entry[0])):
         while alive and alive[0][0] < request.first:
             _, _, name = alive.pop(0)
+            del entries[name]
             free.release(placed[name].offset, sizes[name])
             live_bytes -= sizes[name]
         size = aligned(request.size)
-        heir = _heir(request, size, alive, sizes)
+        heir = _heir(request, size, entries, sizes)
         if heir is not None:
-            entry = next(entry for entry in alive if entry[2] == heir)
-            alive.remove(entry)
+            alive.pop(bisect_left(alive, entries.pop(heir)))
             placement = Placement(request, placed[heir].offset, heir)
         else:
             placement = Placement(request, free.take(size))
             live_bytes += size
         placed[request.name], sizes[request.name] = placement, size
-        insort(alive, (request.last, number, request.name))
+        entries[request.name] = (request.last, number, request.name)
+        insort(alive, entries[request.name])
         plan.placements.append(placement)
         plan.lower_bound = max(plan.lower_bound, live_bytes)
     plan.peak = free.end
     return plan
 
 
-def _heir(request: Request, size: int, alive: list[tuple[int, int, str]], sizes: dict[str, int]) -> str | None:
+def _heir(request: Request, size: int, entries: Mapping[str, Entry], sizes: Mapping[str, int]) -> str | None:
     """A buffer of the same size that is read for the last time by the step that writes this one."""
     for name in request.takes_over:
-        if any(entry[2] == name and entry[0] == request.first for entry in alive) and sizes[name] == size:
+        if name in entries and entries[name][0] == request.first and sizes[name] == size:
             return name
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphc.collector import collection_held_back
 from graphc.dsl.function import Function
 from graphc.dsl.trace import trace
 from graphc.errors import ArgumentError
@@ -35,8 +36,9 @@ def compile(
     graphc.backends.find_backend(backend)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ArgumentError(f"threads is {threads!r}; it takes a positive integer, or None for GRAPHC_NUM_THREADS")
-    graph = as_graph(target, inputs)
-    return graphc.backends.build(as_pipeline(pipeline).run(graph), backend, threads)
+    with collection_held_back():
+        graph = as_graph(target, inputs)
+        return graphc.backends.build(as_pipeline(pipeline).run(graph), backend, threads)
 
 
 def as_graph(target: Graph | Callable[..., Any], inputs: Any) -> Graph:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.collector import collection_held_back
 from graphc.dsl.compile import as_pipeline, as_specs
 from graphc.errors import ArgumentError
 from graphc.ir import Graph
@@ -136,6 +137,7 @@ class TrainingStep:
         self._layout: tuple[int, int] | None = None  # at the last look whether to compile again
         self._compile()
 
+    @collection_held_back()
     def _compile(self) -> None:
         from graphc.passes.pipeline import Stage, Stages
 

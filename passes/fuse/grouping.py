@@ -10,6 +10,7 @@ all others can read it.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from itertools import islice
 
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
@@ -27,7 +28,7 @@ class Grouping:
         self.kernels: list[Group | Node] = []
         self.position: dict[Node, int] = {}  # of the kernel that computes a node
         self.refusals: dict[tuple[Value, Node], str] = {}
-        self._readers: dict[Value, list[Group]] = {}
+        self._readers: dict[Value, dict[Group, None]] = {}  # the kernels that read a value, in order
         self._reading: dict[int, set[int]] = {}  # the positions of the kernels that read a kernel's values
         self._index = {node: number for number, node in enumerate(graph.nodes)}
         self._of_layers = _numbers_of_layers(graph)
@@ -110,7 +111,7 @@ class Grouping:
             group
             for operand in node.operands
             if operand.type.rank
-            for group in self._readers.get(self._base(operand), [])[-_LOOKED_AT:]
+            for group in islice(reversed(self._readers.get(self._base(operand), {})), _LOOKED_AT)
             if group not in homes
         ]
         if node in self._of_layers:
@@ -165,9 +166,7 @@ class Grouping:
         self._note_reads(node, group.position)
         for operand in node.operands:
             if operand.type.rank and not isinstance(operand, Literal):
-                readers = self._readers.setdefault(self._base(operand), [])
-                if group not in readers:
-                    readers.append(group)
+                self._readers.setdefault(self._base(operand), {}).setdefault(group)
 
     def _note_reads(self, node: Node, position: int) -> None:
         for operand in node.operands:
@@ -201,9 +200,8 @@ class Grouping:
             for operand in member.operands:
                 readers = self._readers.get(self._base(operand))
                 if readers is not None and other in readers:
-                    readers.remove(other)
-                    if group not in readers:
-                        readers.append(group)
+                    del readers[other]
+                    readers.setdefault(group)
         positions = self._reading.pop(other.position, set()) - {group.position}
         self._reading.setdefault(group.position, set()).update(positions)
         other.members, other.places = [], {}
@@ -246,9 +244,10 @@ class Grouping:
         home = self._home(node.results[0]) if node in self.position else None
         if home is None or node.op.kind is not Kind.ELEMENTWISE or self.graph.is_result(node.result):
             return
-        readers = self._kernels_reading(node.result)
-        outside = [kernel for kernel in readers if kernel is not home]
-        if not outside or not node.result.type.rank:
+        if not node.result.type.rank:
+            return
+        outside = [kernel for kernel in self._kernels_reading(node.result) if kernel is not home]
+        if not outside:
             return
         repeated = []
         for kernel in outside:
@@ -265,17 +264,17 @@ class Grouping:
 
     def _kernels_reading(self, value: Value) -> list[Group | Node]:
         """The kernels that read a value, through views."""
-        kernels: list[Group | Node] = []
+        kernels: dict[Group | Node, None] = {}
         pending = [value]
         while pending:
             for user in self.graph.users.get(pending.pop(), ()):
                 if user not in self.position:
                     pending += user.results
-                elif self.kernels[self.position[user]] not in kernels:
-                    kernels.append(self.kernels[self.position[user]])
+                else:
+                    kernels.setdefault(self.kernels[self.position[user]])
                 if is_floating(user) and user in self.position:
                     pending += user.results
-        return kernels
+        return list(kernels)
 
     def _reads_all_of(self, kernel: Group, node: Node) -> bool:
         read = {self._base(o) for member in kernel.members for o in member.operands if not isinstance(o, Literal)}
