@@ -1,0 +1,45 @@
+"""Python's garbage collector is held back while graphs are made, and only then."""
+
+import gc as python_gc
+
+import pytest
+
+import graphc as gc
+from graphc.collector import collection_held_back
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    yield
+    python_gc.enable()
+
+
+def test_in_the_block_alone():
+    with collection_held_back():
+        assert not python_gc.isenabled()
+        with collection_held_back():
+            pass
+        assert not python_gc.isenabled()
+    assert python_gc.isenabled()
+    with pytest.raises(KeyError), collection_held_back():
+        raise KeyError
+    assert python_gc.isenabled()
+
+
+def test_whoever_has_switched_it_off_keeps_it_off():
+    python_gc.disable()
+    with collection_held_back():
+        pass
+    assert not python_gc.isenabled()
+
+
+def test_compiling_holds_it_back():
+    seen = []
+
+    def function(x):
+        seen.append(python_gc.isenabled())
+        return x + 1
+
+    gc.compile(function, gc.f32["N"], backend="interpreter")
+    assert seen == [False]
+    assert python_gc.isenabled()
