@@ -75,6 +75,9 @@ class Literal(Value):
         return f"{self.value}:{self.type.dtype}"
 
 
+NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})  # of most nodes
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """An op applied to operands, with attributes and regions, giving results."""
@@ -88,7 +91,8 @@ class Node:
 
     def __post_init__(self) -> None:
         if not isinstance(self.attributes, MappingProxyType):
-            object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+            attributes = MappingProxyType(dict(self.attributes)) if self.attributes else NO_ATTRIBUTES
+            object.__setattr__(self, "attributes", attributes)
 
     @property
     def result(self) -> Value:

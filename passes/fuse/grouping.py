@@ -277,9 +277,11 @@ class Grouping:
         return list(kernels)
 
     def _reads_all_of(self, kernel: Group, node: Node) -> bool:
-        read = {self._base(o) for member in kernel.members for o in member.operands if not isinstance(o, Literal)}
         own = [self._base(o) for o in node.operands if not isinstance(o, Literal)]
-        return bool(own) and all(value in read and self._home(value) is not kernel for value in own)
+        if not own or any(self._home(value) is kernel for value in own):
+            return False
+        read = {self._base(o) for member in kernel.members for o in member.operands if not isinstance(o, Literal)}
+        return all(value in read for value in own)
 
     def _with_copy(self, kernel: Group, node: Node) -> Group | None:
         if self._reads_in_memory(kernel, node.results):
@@ -314,14 +316,17 @@ def _by_stage(graph: Graph, of_layers: Container[Node]) -> list[Node]:
     Numbers that are computed from numbers alone come before all else, so that every kernel can read them; those of
     layers come with the op before them.
     """
-    stage: dict[Value, int] = {
-        value: 0 if value.type.rank else -1 for value in (*graph.sources, *(o for n in graph.nodes for o in n.operands))
-    }
+    stage: dict[Value, int] = {}
+
+    def of(operand: Value) -> int:
+        known = None if isinstance(operand, Literal) else stage.get(operand)
+        return known if known is not None else 0 if operand.type.rank else -1
+
     ordered = []
     own = 0
     for index, node in enumerate(graph.nodes):
         before = max(own, 0)
-        own = max((stage[operand] for operand in node.operands), default=0)
+        own = max(map(of, node.operands), default=0)
         if node.results[0].type.rank or node.op.kind is not Kind.ELEMENTWISE:
             own = max(own, 0)
         if node.op.kind is Kind.CONTRACTION or not (is_fusable(node) or is_floating(node)):
