@@ -28,6 +28,7 @@ from numba.core.registry import cpu_target
 
 from graphc.backends.cpu.jobs import FLAGS, Job, import_source, work_on
 from graphc.backends.cpu.machine import machine
+from graphc.collector import collection_held_back
 from graphc.errors import BackendError
 
 _RAISED = "graphc_raised"  # declared, never defined: a call that survives optimisation shows that a function can raise
@@ -173,4 +174,5 @@ def _flags() -> Any:
 
 
 if __name__ == "__main__":
-    work_on(Path(sys.argv[1]), compile_source)
+    with collection_held_back():
+        work_on(Path(sys.argv[1]), compile_source)
