@@ -6,7 +6,9 @@
     div(x, broadcast_to(s)): f32[N,C], s: f32[N]  ->  mul(x, broadcast_to(reciprocal(s)))
 
 Afterwards a contraction is of two floating-point matrices, or of two stacks of them; sums of products of vectors, of
-integers and of 16-bit floats are a product and a sum; and a reduction folds the first axes or the last ones.
+integers and of 16-bit floats are a product and a sum; a reduction folds the first axes or the last ones; and no array
+is divided by fewer numbers than it has, which takes several times as long as to multiply. (Such a quotient is rounded
+twice; where the divisor is subnormal and its reciprocal is not finite, it overflows.)
 """
 
 from __future__ import annotations
@@ -86,8 +88,11 @@ def _form_of(node: Node) -> Form | None:
 
 
 def _common_divisor(node: Node, graph: Graph) -> Value | None:
-    """The number, or the fewer numbers, that all elements of a quotient are divided by."""
-    if node.op.name != "div" or node.result.type.dtype not in (f32, f64):
+    """The computed number, or the fewer ones, that all elements of a quotient are divided by.
+
+    Not a literal: a mean of 49 ones is 1, as one expects, and not 49 · (1/49).
+    """
+    if node.op.name != "div" or node.result.type.dtype not in (f32, f64) or isinstance(node.operands[1], Literal):
         return None
     divisor = node.operands[1]
     made = graph.producers.get(divisor)
@@ -101,12 +106,9 @@ def _quotient_by(divisor: Tensor, inverses: dict[Value, Tensor]) -> Form:
     """a / s as a · (1/s); `inverses` holds those that the graph has already."""
 
     def product(node: Node, operands: list[Tensor]) -> Any:
-        number = divisor.value
-        if isinstance(number, Literal) and isinstance(number.value, float) and number.value != 0:
-            return operands[0] * (1.0 / number.value)
-        if number not in inverses:
-            inverses[number] = reciprocal(divisor)
-        inverse, shape = inverses[number], node.result.type.shape
+        if divisor.value not in inverses:
+            inverses[divisor.value] = reciprocal(divisor)
+        inverse, shape = inverses[divisor.value], node.result.type.shape
         return operands[0] * (inverse if inverse.ndim == 0 else broadcast_to(inverse, shape=shape))
 
     return product
