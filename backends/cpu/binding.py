@@ -34,7 +34,7 @@ class Binding:
     ) -> None:
         self.program = program
         self.dims = dict(dims)
-        self._accepts = [(s, v.type.dtype.numpy) for s, v in zip(shapes, program.graph.inputs, strict=True)]
+        self._shapes = shapes
         self.views: dict[Value, np.ndarray[Any, Any]] = {}
         self.result_views: list[np.ndarray[Any, Any]] | None = None  # where all results are views of the arena
         self.alone: Callable[[], int] | None = None  # a call of the driver by this thread alone, once it is known
@@ -47,15 +47,24 @@ class Binding:
         self._fill()
 
     def takes(self, arrays: Sequence[Any]) -> bool:
-        """Whether arrays are what the table is made for, and lie in memory as kernels read them."""
-        if len(arrays) != len(self._accepts):
+        """Put the arrays' addresses into the rows, if they are what the table is made for and lie as kernels read them.
+
+        Nothing depends on what is in the rows when they are not.
+        """
+        if len(arrays) != len(self._inputs):
             return False
-        for array, (shape, dtype) in zip(arrays, self._accepts):  # noqa: B905 (checked above, and in every call)
-            if type(array) is not np.ndarray or array.shape != shape or array.dtype is not dtype:
+        words = self._words
+        for array, (shape, dtype, places) in zip(arrays, self._inputs):  # noqa: B905 (checked above, and in every call)
+            if type(array) is not np.ndarray or array.shape != shape:
+                return False
+            if array.dtype is not dtype and array.dtype != dtype:
                 return False
             flags = array.flags
             if not (flags.c_contiguous and flags.aligned):
                 return False
+            address = address_of(array)
+            for place, offset in places:
+                words[place] = address + offset
         return True
 
     @cached_property
@@ -183,7 +192,11 @@ class Binding:
         self.arena_places = np.array([place for place, _ in self._arena_words], np.int64)
         self.arena_offsets = np.array([offset for _, offset in self._arena_words], np.int64)
         self.places = {key: Places.of(entries) for key, entries in self._named.items()}
-        self.input_places = [self.places.get(("read", value)) for value in self.program.graph.inputs]
+        self._words: Any = memoryview(self.rows)  # type: ignore[arg-type]  # an element is set in half the time
+        self._inputs = [
+            (shape, value.type.dtype.numpy, self._named.get(("read", value), []))
+            for shape, value in zip(self._shapes, self.program.graph.inputs, strict=True)
+        ]
         self.output_places = [(value, at) for (kind, value), at in self.places.items() if kind == "result"]
         self.base = 0
         self.status = 0

@@ -120,7 +120,7 @@ class CpuExecutable(Executable):
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
         with self._turn:
             binding, given = self._bind(arrays)
-            large = self._fill_in(binding, given)
+            large = self._fill_in(binding)
             targets = None if out is None else self._targets(out, self._result_shells(binding))
             if self._native.run(binding) >= 0:
                 self._raise(arrays)
@@ -132,21 +132,17 @@ class CpuExecutable(Executable):
             outputs = targets
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _fill_in(self, binding: Binding, given: Sequence[Array]) -> dict[Value, Array]:
-        """Put the addresses of this call's arrays into the rows; gives the arrays that kernels write results to."""
+    def _fill_in(self, binding: Binding) -> dict[Value, Array]:
+        """Put the addresses of state and results into the rows; gives the arrays that kernels write results to."""
         if binding is not self._current or model_state.epoch() != self._epoch:
             self._resolve(binding)
-        rows = binding.rows
-        for places, array in zip(binding.input_places, given, strict=True):
-            if places is not None:
-                places.put(rows, address_of(array))
         return self._place_results(binding) if binding.output_places else {}
 
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:
         """Time every kernel of a call by itself, on one thread; state stays as it is."""
         with self._turn:
-            binding, given = self._bind(arrays)
-            results = self._fill_in(binding, given)
+            binding, _ = self._bind(arrays)
+            results = self._fill_in(binding)
             cells = [cell for old, _ in self.graph.updates if (cell := self._cells[old]) is not None]
             before = [cell.storage.copy() for cell in cells]
             timings = profile(self._native, binding, repeats)
@@ -158,7 +154,7 @@ class CpuExecutable(Executable):
         return timings
 
     def _bind(self, arrays: Sequence[Any]) -> tuple[Binding, Sequence[Array]]:
-        """The table for these arrays, and the arrays as kernels read them."""
+        """The table for these arrays, with their addresses in its rows, and the arrays as kernels read them."""
         if self._current is not None and self._current.takes(arrays):
             return self._current, arrays
         known = self._bindings.get(tuple([getattr(array, "shape", None) for array in arrays]))
@@ -175,7 +171,10 @@ class CpuExecutable(Executable):
             while len(self._bindings) >= _MOST_BINDINGS:
                 del self._bindings[next(iter(self._bindings))]
         self._bindings[shapes] = binding  # the one that was used last comes last
-        return binding, [a if a.flags.aligned else a.copy() for a in given]
+        given = [a if a.flags.aligned else a.copy() for a in given]
+        if not binding.takes(given):
+            raise AssertionError(f"@{self.graph.name}: arrays that were made to fit do not")
+        return binding, given
 
     def _admit(self, arrays: Sequence[Any]) -> None:
         traced = self.stages[next(iter(self.stages))].graph

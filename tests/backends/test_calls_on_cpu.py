@@ -223,6 +223,7 @@ def layouts(x: Array) -> dict[str, Any]:
         "part": wide[::2, 2:-1], "columns": np.asfortranarray(x), "backwards": x[::-1].copy()[::-1],
         "misaligned": shifted, "read-only": read_only, "foreign": x.astype(x.dtype.newbyteorder()), "list": x.tolist(),
         "bytes": np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+        "annotated": x.astype(np.dtype(x.dtype, metadata={"unit": "m"})), "subclass": x.view(np.memmap),
     }  # fmt: skip
 
 
