@@ -9,7 +9,7 @@ all others can read it.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 
 from graphc.ir import Graph, Literal, Node, Value
@@ -102,27 +102,26 @@ class Grouping:
         kernel = self.kernels[self.position[node]] if node is not None else None
         return kernel if isinstance(kernel, Group) else None
 
-    def _candidates(self, node: Node) -> list[Group]:
+    def _candidates(self, node: Node) -> Iterator[Group]:
         """The kernels that a node may join: those of its operands, then those that read the same values."""
         homes = {group for operand in node.operands if (group := self._home(operand)) is not None}
+        yield from sorted(homes, key=lambda group: -group.position)
         if node.op.kind is Kind.CONTRACTION:
-            return sorted(homes, key=lambda group: -group.position)
-        near = [
+            return
+        near = {
             group
             for operand in node.operands
             if operand.type.rank
             for group in islice(reversed(self._readers.get(self._base(operand), {})), _LOOKED_AT)
             if group not in homes
-        ]
+        }
+        yield from sorted(near, key=lambda group: -group.position)
         if node in self._of_layers:
             scalars = self._beside(node)
         else:
             scalars = self._scalars if not squeezed(node.results[0].type.shape) else None
-        return [
-            *sorted(homes, key=lambda group: -group.position),
-            *sorted(set(near), key=lambda group: -group.position),
-            *([scalars] if scalars is not None and scalars not in homes else ()),
-        ]
+        if scalars is not None and scalars not in homes:
+            yield scalars
 
     _scalars: Group | None = None
 
