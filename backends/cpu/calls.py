@@ -11,7 +11,7 @@ from graphc.types import DTYPES
 
 POINTERS = frozenset(
     {
-        "address", "bf16", "bool_", "extent", "f16", "f32", "f64", "fail", "i8", "i16", "i32", "i64", "share",
+        "address", "bf16", "bool_", "extent", "f16", "f32", "f64", "fail", "fetch", "i8", "i16", "i32", "i64", "share",
         "u8", "u16", "u32", "u64",
     }
 )  # fmt: skip

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from graphc.backends.cpu.emit_ahead import TILE, Ahead, fetched_ahead
 from graphc.backends.cpu.emit_product import Block, ProductLines, cut_by_columns, panel_width
 from graphc.backends.cpu.emit_short_rows import Section, ShortRows, has_tiny_rows, short_rows
 from graphc.backends.cpu.writer import Loops, Writer, collapse
@@ -57,6 +58,7 @@ class _Emitter:
         self.product = ProductLines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
         self.short = short_rows(nest)
         self.writer.unrolls = has_tiny_rows(nest)
+        self.ahead = fetched_ahead(nest)
         self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
         self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
 
@@ -163,11 +165,28 @@ class _Emitter:
             writer.line(f"{accumulator.name} = {start_of(accumulator.op, accumulator.dtype)}")
             if accumulator.position:
                 writer.line(f"{accumulator.position} = 0")
-        if walk.needs_elements:
-            writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
+        if not walk.needs_elements:
+            return
+        if self.ahead is not None and walk is self.ahead.walk:
+            self._row_elements_by_tiles(self.ahead)
+            return
+        writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
+        with writer.indented():
+            self.columns.write_indices(writer)
+            writer.statements(walk.elements, self._fold)
+
+    def _row_elements_by_tiles(self, ahead: Ahead) -> None:
+        """The elements of a row, and requests for those of the next one."""
+        writer = self.writer
+        writer.line(f"for tile in range(0, {ahead.columns}, {TILE}):")
+        with writer.indented():
+            for line in ahead.lines():
+                writer.line(line)
+            stop = f"tile + {TILE}" if ahead.is_exact else f"min(tile + {TILE}, {ahead.columns})"
+            writer.line(f"for j in range(tile, {stop}):")
             with writer.indented():
                 self.columns.write_indices(writer)
-                writer.statements(walk.elements, self._fold)
+                writer.statements(ahead.walk.elements, self._fold)
 
     def _by_row_blocks(self, short: ShortRows) -> None:
         """A block of rows through one loop after another; then the next block."""

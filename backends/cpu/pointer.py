@@ -24,6 +24,7 @@ if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
 else:
     from llvmlite import ir
     from numba.core import types
+    from numba.core.cgutils import get_or_insert_function
     from numba.core.datamodel import models
     from numba.core.datamodel.registry import register_default
     from numba.core.imputils import lower_builtin
@@ -32,6 +33,7 @@ else:
 
     _I64 = ir.IntType(64)
     _I32 = ir.IntType(32)
+    CACHE_LINE = 64  # bytes
     MOST_SCOPES = 40  # words beyond share a scope with nothing, which costs speed only
 
     _STORED: dict[str, tuple[Any, Any]] = {
@@ -112,6 +114,23 @@ else:
             return builder.ptrtoint(builder.gep(arguments[0], [arguments[1]]), _I64)
 
         return types.uintp(pointer, types.int64), generate
+
+    @intrinsic(prefer_literal=True)
+    def fetch(context: Any, start: Any, size: Any) -> Any:
+        """Ask for so many bytes from an address on to be brought near; no harm where there is no memory."""
+        if not isinstance(size, types.IntegerLiteral):
+            return None
+
+        def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+            kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), _I32, _I32, _I32])
+            prefetch = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            for_reading, to_last_cache, data = (ir.Constant(_I32, number) for number in (0, 1, 1))
+            for offset in range(0, sig.args[1].literal_value, CACHE_LINE):
+                line = builder.add(arguments[0], ir.Constant(_I64, offset))
+                builder.call(prefetch, [builder.inttoptr(line, ir.PointerType()), for_reading, to_last_cache, data])
+            return context.get_dummy_value()
+
+        return types.none(types.uintp, size), generate
 
     @intrinsic
     def fail(context: Any, row: Any, code: Any, found: Any) -> Any:

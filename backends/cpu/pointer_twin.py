@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "address", "bf16", "bool_", "extent", "f16", "f32", "f64", "fail", "i8", "i16", "i32", "i64", "share", "u8", "u16",
-    "u32", "u64",
+    "address", "bf16", "bool_", "extent", "f16", "f32", "f64", "fail", "fetch", "i8", "i16", "i32", "i64", "share",
+    "u8", "u16", "u32", "u64",
 ]  # fmt: skip
 
 _DTYPES: dict[str, Any] = {
@@ -73,6 +73,10 @@ def share(n: int, slice: int, slices: int) -> int:
 def address(pointer: Pointer, index: int) -> int:
     """The address of an element."""
     return pointer.base + int(index) * int(pointer.dtype.itemsize)
+
+
+def fetch(start: int, size: int) -> None:
+    """Ask for memory ahead of its use: nothing that Python could do."""
 
 
 def fail(row: int, code: int, found: int) -> None:

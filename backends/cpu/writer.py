@@ -255,7 +255,7 @@ class Writer:
             pointers.append(f"    {name} = extent(row, {number}){note}")
         body = "\n".join(self._lines)
         self._functions |= {
-            name for name in ("share", "address", "fail", "extent") if f"{name}(" in body + "".join(pointers)
+            name for name in ("share", "address", "fail", "fetch", "extent") if f"{name}(" in body + "".join(pointers)
         }
         head += calls.imports(self._functions, body)
         title = ""

@@ -14,7 +14,7 @@ RESERVED = frozenset(
     {
         "row", "slice", "slices", "begin", "end", "first", "last", "rows", "columns", "share", "address", "extent",
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
-        "stop", "min",
+        "fetch", "min", "stop", "tile",
     }
 )  # fmt: skip
 
