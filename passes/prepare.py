@@ -1,5 +1,6 @@
 """`prepare`: contractions and reductions in the few forms that kernels compute.
 
+    convolution                                   ->  windows of its input and a dot_general (prepare_convolution.py)
     dot_general: f32[B,T,H,D] · f32[B,S,H,D]      ->  f32[B*H,T,D] · f32[B*H,S,D] as matrices, transposed where needed
     sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2)
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
@@ -22,26 +23,40 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.choice import cast
 from graphc.ops.contraction import free_axes
+from graphc.ops.convolution import convolution
 from graphc.ops.elementwise import reciprocal
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose, replace_values
+from graphc.passes.prepare_convolution import as_product
 from graphc.tensor import Tensor
 from graphc.types import f32, f64
 
 
 def prepare(graph: Graph) -> Graph:
-    """Rewrite contractions and reductions; composites that are left are opened first."""
-    graph = decompose(graph)
-    builder = Builder.rewriting(graph)
-    renamed: dict[Value, Value] = {}
+    """Rewrite convolutions, contractions, reductions and quotients; composites that are left are opened first."""
+    graph = _rewritten(decompose(graph), lambda node, tensor: _as_product if node.op is convolution else None)
     inverses: dict[Value, Tensor] = {}
-    for node in graph.nodes:
+
+    def form_of(node: Node, tensor: Callable[[Value], Tensor]) -> Form | None:
         form = _form_of(node)
         divisor = _common_divisor(node, graph) if form is None else None
-        if divisor is not None:
-            form = _quotient_by(builder.tensor(renamed.get(divisor, divisor)), inverses)
+        return form if divisor is None else _quotient_by(tensor(divisor), inverses)
+
+    rewritten = _rewritten(graph, form_of)
+    return dce(rewritten) if inverses else rewritten  # divisors that were spread for the quotients alone
+
+
+Form = Callable[[Node, list[Tensor]], Any]
+
+
+def _rewritten(graph: Graph, form_of: Callable[[Node, Callable[[Value], Tensor]], Form | None]) -> Graph:
+    """The graph with the form of each node that has one instead of the node."""
+    builder = Builder.rewriting(graph)
+    renamed: dict[Value, Value] = {}
+    for node in graph.nodes:
+        form = form_of(node, lambda value: builder.tensor(renamed.get(value, value)))
         if form is None:
             builder.append(node)
             continue
@@ -58,10 +73,9 @@ def prepare(graph: Graph) -> Graph:
         else:
             renamed[node.result] = made
     nodes = builder.nodes
-    rewritten = replace_values(graph.with_(nodes=()), (), renamed).with_(
+    return replace_values(graph.with_(nodes=()), (), renamed).with_(
         nodes=tuple(replace_operands(node, renamed) for node in nodes)
     )
-    return dce(rewritten) if inverses else rewritten  # divisors that were spread for the quotients alone
 
 
 def replace_operands(node: Node, renamed: dict[Value, Value]) -> Node:
@@ -71,7 +85,8 @@ def replace_operands(node: Node, renamed: dict[Value, Value]) -> Node:
     return node.with_operands(renamed.get(operand, operand) for operand in node.operands)
 
 
-Form = Callable[[Node, list[Tensor]], Any]
+def _as_product(node: Node, operands: list[Tensor]) -> Any:
+    return as_product(*operands, **node.attributes)
 
 
 def _form_of(node: Node) -> Form | None:

@@ -272,6 +272,12 @@ class Reader:
                 index.times(stride).plus(start)
                 for index, stride, start in zip(at, strides, attributes["starts"], strict=True)
             ]
+        if name == "windows":
+            count = len(attributes["size"])
+            lead = len(shape) - count
+            begins, within = at[lead : lead + count], at[lead + count :]
+            steps = zip(begins, attributes["stride"], within, attributes["dilation"], strict=True)
+            return [*at[:lead], *(begin.times(s) + k.times(d) for begin, s, k, d in steps)]
         raise AssertionError(f"{name} is no view")
 
     def load(self, buffer: Buffer, index: Index, scope: Scope, value: Value) -> str:

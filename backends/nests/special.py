@@ -1,4 +1,4 @@
-"""Kernels of the ops that fusion leaves alone: scans, sorting, writing at indices, and where extrema are.
+"""Kernels of the ops that fusion leaves alone: scans, sorting, writing at indices, where extrema are, windows' sums.
 
     special_kernel(node)        # the text of its kernel, and what its row and scratch memory hold; None of other ops
 
@@ -15,6 +15,7 @@ from graphc.backends.nests.special_scan import SCANS, scan_kernel
 from graphc.backends.nests.special_scatter import SCATTERS, scatter_kernel
 from graphc.backends.nests.special_sort import SORTS, sort_kernel
 from graphc.backends.nests.special_text import BAD_EXTENT, BAD_INDEX, SpecialKernel
+from graphc.backends.nests.special_window import WINDOWS, window_kernel
 from graphc.ir import Node
 
 __all__ = ["BAD_EXTENT", "BAD_INDEX", "SPECIAL_OPS", "SpecialKernel", "special_kernel"]
@@ -24,6 +25,7 @@ _BUILDERS: dict[str, Callable[[Node], SpecialKernel]] = {
     **dict.fromkeys(SORTS, sort_kernel),
     **dict.fromkeys(SCATTERS, scatter_kernel),
     **dict.fromkeys(POSITIONS, position_kernel),
+    **dict.fromkeys(WINDOWS, window_kernel),
 }
 SPECIAL_OPS = frozenset(_BUILDERS)
 

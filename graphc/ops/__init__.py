@@ -3,6 +3,7 @@
 from graphc.ops import (
     contraction,
     control,
+    convolution,
     creation,
     elementwise,
     indexing,
@@ -13,9 +14,10 @@ from graphc.ops import (
     shape,
     slicing,
     sorting,
+    window,
 )
 
 __all__ = [
-    "contraction", "control", "creation", "elementwise", "indexing", "random", "reduction", "scan", "scattering",
-    "shape", "slicing", "sorting",
+    "contraction", "control", "convolution", "creation", "elementwise", "indexing", "random", "reduction", "scan",
+    "scattering", "shape", "slicing", "sorting", "window",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads
 
 # Moving elements to other places costs nothing where they are loaded: these ops are repeated in every kernel that reads
 # them.
-VIEWS = frozenset({"broadcast_to", "permute_dims", "slice", "flip"})
+VIEWS = frozenset({"broadcast_to", "permute_dims", "slice", "flip", "windows"})
 FREE = frozenset({"full", "iota"})
 
 _COMPUTED = (Kind.ELEMENTWISE, Kind.RANDOM)
