@@ -29,6 +29,7 @@ from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose, replace_values
+from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.tensor import Tensor
 from graphc.types import f32, f64
@@ -36,7 +37,10 @@ from graphc.types import f32, f64
 
 def prepare(graph: Graph) -> Graph:
     """Rewrite convolutions, contractions, reductions and quotients; composites that are left are opened first."""
-    graph = _rewritten(decompose(graph), lambda node, tensor: _as_product if node.op is convolution else None)
+    graph = decompose(graph)
+    if any(node.op is convolution for node in graph.nodes):
+        graph = _rewritten(graph, lambda node, tensor: _as_product if node.op is convolution else None)
+        graph = channels_last(graph)
     inverses: dict[Value, Tensor] = {}
 
     def form_of(node: Node, tensor: Callable[[Value], Tensor]) -> Form | None:

@@ -105,7 +105,7 @@ def _reference(x: Any, w: Any, *, stride: Any, low: Any, high: Any, dilation: An
     axes = tuple(range(count))
     places, taps = tuple(LEAD + a for a in axes), tuple(LEAD + count + a for a in axes)
     groups = [
-        np.tensordot(seen[:, g], w[g], axes=((1, *(t - 1 for t in taps)), (1, *(2 + a for a in axes))))
+        np.tensordot(seen[:, g], w[g], axes=((*(t - 1 for t in taps), 1), (*(2 + a for a in axes), 1)))
         for g in range(w.shape[0])
     ]
     shape = (x.shape[0], w.shape[0], *(seen.shape[p] for p in places), w.shape[1])
