@@ -4,12 +4,9 @@
     dot_general: f32[B,T,H,D] · f32[B,S,H,D]      ->  f32[B*H,T,D] · f32[B*H,S,D] as matrices, transposed where needed
     sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2)
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
-    div(x, broadcast_to(s)): f32[N,C], s: f32[N]  ->  mul(x, broadcast_to(reciprocal(s)))
 
 Afterwards a contraction is of two floating-point matrices, or of two stacks of them; sums of products of vectors, of
-integers and of 16-bit floats are a product and a sum; a reduction folds the first axes or the last ones; and no array
-is divided by fewer numbers than it has, which takes several times as long as to multiply. (Such a quotient is rounded
-twice; where the divisor is subnormal and its reciprocal is not finite, it overflows.)
+integers and of 16-bit floats are a product and a sum; and a reduction folds the first axes or the last ones.
 """
 
 from __future__ import annotations
@@ -19,15 +16,13 @@ from typing import Any
 
 from graphc.builder import Builder
 from graphc.dim import Extent
-from graphc.ir import Graph, Literal, Node, Value
+from graphc.ir import Graph, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.choice import cast
 from graphc.ops.contraction import free_axes
 from graphc.ops.convolution import convolution
-from graphc.ops.elementwise import reciprocal
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
-from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose, replace_values
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
@@ -36,31 +31,22 @@ from graphc.types import f32, f64
 
 
 def prepare(graph: Graph) -> Graph:
-    """Rewrite convolutions, contractions, reductions and quotients; composites that are left are opened first."""
+    """Rewrite convolutions, contractions and reductions; composites that are left are opened first."""
     graph = decompose(graph)
     if any(node.op is convolution for node in graph.nodes):
-        graph = _rewritten(graph, lambda node, tensor: _as_product if node.op is convolution else None)
-        graph = channels_last(graph)
-    inverses: dict[Value, Tensor] = {}
-
-    def form_of(node: Node, tensor: Callable[[Value], Tensor]) -> Form | None:
-        form = _form_of(node)
-        divisor = _common_divisor(node, graph) if form is None else None
-        return form if divisor is None else _quotient_by(tensor(divisor), inverses)
-
-    rewritten = _rewritten(graph, form_of)
-    return dce(rewritten) if inverses else rewritten  # divisors that were spread for the quotients alone
+        graph = channels_last(_rewritten(graph, lambda node: _as_product if node.op is convolution else None))
+    return _rewritten(graph, _form_of)
 
 
 Form = Callable[[Node, list[Tensor]], Any]
 
 
-def _rewritten(graph: Graph, form_of: Callable[[Node, Callable[[Value], Tensor]], Form | None]) -> Graph:
+def _rewritten(graph: Graph, form_of: Callable[[Node], Form | None]) -> Graph:
     """The graph with the form of each node that has one instead of the node."""
     builder = Builder.rewriting(graph)
     renamed: dict[Value, Value] = {}
     for node in graph.nodes:
-        form = form_of(node, lambda value: builder.tensor(renamed.get(value, value)))
+        form = form_of(node)
         if form is None:
             builder.append(node)
             continue
@@ -101,36 +87,6 @@ def _form_of(node: Node) -> Form | None:
     if folds_axes and (node.attributes["keepdims"] or not _is_plain_reduction(node)):
         return _reduction
     return None
-
-
-# -- quotients --------------------------------------------------------------------------------------------------------
-
-
-def _common_divisor(node: Node, graph: Graph) -> Value | None:
-    """The computed number, or the fewer ones, that all elements of a quotient are divided by.
-
-    Not a literal: a mean of 49 ones is 1, as one expects, and not 49 · (1/49).
-    """
-    if node.op.name != "div" or node.result.type.dtype not in (f32, f64) or isinstance(node.operands[1], Literal):
-        return None
-    divisor = node.operands[1]
-    made = graph.producers.get(divisor)
-    if made is not None and made.op.name == "broadcast_to":
-        divisor = made.operands[0]
-    fewer = sum(extent != 1 for extent in divisor.type.shape) < sum(extent != 1 for extent in node.result.type.shape)
-    return divisor if fewer else None
-
-
-def _quotient_by(divisor: Tensor, inverses: dict[Value, Tensor]) -> Form:
-    """a / s as a · (1/s); `inverses` holds those that the graph has already."""
-
-    def product(node: Node, operands: list[Tensor]) -> Any:
-        if divisor.value not in inverses:
-            inverses[divisor.value] = reciprocal(divisor)
-        inverse, shape = inverses[divisor.value], node.result.type.shape
-        return operands[0] * (inverse if inverse.ndim == 0 else broadcast_to(inverse, shape=shape))
-
-    return product
 
 
 # -- contractions -----------------------------------------------------------------------------------------------------
