@@ -20,7 +20,7 @@ from graphc.arguments import bind_arguments
 from graphc.errors import ArgumentError, NumericsError, ShapeError
 from graphc.interpret import run
 from graphc.ir import Graph, Node
-from graphc.state import commit_updates
+from graphc.state import commit_updates, without_cells
 from graphc.turns import turn_over
 from graphc.types import type_of
 
@@ -54,6 +54,7 @@ class Executable:
 
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
         """Run on arrays: one array for one output, else a tuple; `out` are arrays to write the outputs to."""
+        arrays = tuple(without_cells(arrays))
         with self._turn:
             self._admit(arrays)
             outputs, updates = run(self.graph, arrays, admitted=True)
@@ -101,6 +102,7 @@ class Executable:
 
         Names the op, the element and the user's line, and says what the operands held.
         """
+        arrays = tuple(without_cells(arrays))
         with self._turn:
             run(self._observed_graph, arrays, observe=_check_node)
 
@@ -109,6 +111,7 @@ class Executable:
 
         State stays as it is.
         """
+        arrays = tuple(without_cells(arrays))
         with self._turn:
             names = list(self.stages)
             first = self.stages[names[0]].graph

@@ -45,7 +45,8 @@ class Clock:
 class Cell(Operators):
     """One array of state: a parameter, a buffer, an optimizer slot, a hyperparameter or the random counter.
 
-    `value` is anything that NumPy makes an array of; it is copied. `kind` is one of `graphc.ir.STATE_KINDS`.
+    `value` is anything that NumPy makes an array of; it is copied. `kind` is one of `graphc.ir.STATE_KINDS`. `turn` is
+    what executables over the cell hold while they run, and who reads or writes it for as long (`graphc.turns`).
     """
 
     __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name", "turn")
@@ -57,7 +58,7 @@ class Cell(Operators):
         self.name = name
         self._version = 0
         self._clock: Clock | None = None
-        self.turn: AbstractContextManager[Any] = NO_TURN  # what executables over the cell hold while they run
+        self.turn: AbstractContextManager[Any] = NO_TURN
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -86,11 +87,11 @@ class Cell(Operators):
             self._version = version if clock is None else version - clock.ticks
 
     def _lend(self) -> np.ndarray[Any, Any]:
-        if not self.is_lent:
-            with self.turn:  # a run that is under way may be writing over the array
+        with self.turn:  # a run that is under way may be writing over the array, or putting another in its place
+            if not self.is_lent:
                 self.is_lent = True
                 _count_change()
-        return self._array
+            return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if active_recorder() is not None:
@@ -150,6 +151,7 @@ class Cell(Operators):
             self._only_whole(key)
             self.assign(value)
             return
+        value = np.asarray(value)  # another cell, perhaps, whose turn must not be waited for in this one's
         with self.turn:
             array = self._array.copy()
             array[key] = value
@@ -170,7 +172,8 @@ class Cell(Operators):
 
     def convert(self, dtype: object) -> None:
         """Change the dtype; graphs traced before still expect the old one and say so when called."""
-        self.commit(self._array.astype(as_dtype(dtype).numpy))
+        with self.turn:
+            self.commit(self._array.astype(as_dtype(dtype).numpy))
 
     # -- inside traces ----------------------------------------------------------------------------------------------
 
@@ -191,7 +194,7 @@ class Cell(Operators):
         return self._lend()[key] if active_recorder() is None else super().__getitem__(key)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Cell, (self.array, self.kind, self.name)
+        return type(self), (np.array(self, copy=True), self.kind, self.name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name or '?'}: {self.type})"
@@ -227,6 +230,11 @@ def count_layout_change() -> None:
 def layout_epoch() -> int:
     """A number that changes whenever `count_layout_change` is called: who notes it need not ask every parameter."""
     return _layout_changes
+
+
+def without_cells(arguments: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of a call with the values of cells among them, which are read before the call takes its turn."""
+    return [argument.array if isinstance(argument, Cell) else argument for argument in arguments]
 
 
 def own(value: Any) -> np.ndarray[Any, Any]:

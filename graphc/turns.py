@@ -5,20 +5,25 @@
         ...
 
 The first executable over some cells gives them its lock, and later ones take the locks that they find. Who needs
-several takes them in one order everywhere, so that two never wait for each other.
+several takes them in one order everywhere, so that two never wait for each other; and nobody reads a cell of others
+while it has its own. Two predictions of one model wait for each other, too. A forked child finds all locks free: the
+threads that held them stayed with the parent.
 """
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any
 
 from graphc.state import NO_TURN, Cell
 
 _giving = threading.Lock()
+_known: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def turn_over(cells: Iterable[Cell]) -> AbstractContextManager[Any]:
@@ -26,6 +31,7 @@ def turn_over(cells: Iterable[Cell]) -> AbstractContextManager[Any]:
     turns: dict[int, AbstractContextManager[Any]] = {}
     own = threading.RLock()
     with _giving:
+        _known.add(own)
         for cell in cells:
             if cell.turn is NO_TURN:
                 cell.turn = own
@@ -42,11 +48,22 @@ class _Several:
         self._turns = turns
 
     def __enter__(self) -> None:
-        for turn in self._turns:
-            turn.__enter__()
+        with ExitStack() as taken:  # gives back what it has where taking the next one is interrupted
+            for turn in self._turns:
+                taken.enter_context(turn)
+            taken.pop_all()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for turn in reversed(self._turns):
             turn.__exit__(kind, error, trace)
+
+
+def _after_fork() -> None:
+    for lock in (_giving, *_known):
+        lock._at_fork_reinit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -37,7 +37,7 @@ class Binding:
         self._shapes = shapes
         self.views: dict[Value, np.ndarray[Any, Any]] = {}
         self.result_views: list[np.ndarray[Any, Any]] | None = None  # where all results are views of the arena
-        self.alone: Callable[[], int] | None = None  # a call of the driver by this thread alone, once it is known
+        self.serial_call: Callable[[], int] | None = None  # a call of the driver by this thread alone, once it is known
         self._small = small  # results of up to so many bytes lie in the arena and are copied
         self._taken: set[str] = set()
         self.cost = sum(self._number(step.source.cost) for step in program.steps)
@@ -46,10 +46,9 @@ class Binding:
         self.memory_plan: MemoryPlan = self._plan()
         self._fill()
 
-    def takes(self, arrays: Sequence[Any]) -> bool:
-        """Put the arrays' addresses into the rows, if they are what the table is made for and lie as kernels read them.
-
-        Nothing depends on what is in the rows when they are not.
+    def place(self, arrays: Sequence[Any]) -> bool:
+        """Put the arrays' addresses into the rows: true where they are what the table is made for, and lie as kernels
+        read them. Nothing depends on what is in the rows where not.
         """
         if len(arrays) != len(self._inputs):
             return False
@@ -223,7 +222,7 @@ class Binding:
         self.rows[self.arena_places] = self.arena_offsets + base
         self.rows[self.starts] = status
         self.base, self.status = base, status
-        self.alone = None
+        self.serial_call = None
 
     def has_trouble(self) -> bool:
         """Whether a kernel has reported something in the status block."""

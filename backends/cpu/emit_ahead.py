@@ -6,7 +6,7 @@
             ...
 
 A kernel that makes several passes over a long row reads it from memory in the first pass, which computes little, and
-from the cache in the others, while memory has nothing to do. So the longest of the passes asks for the next row.
+from the cache in the others, while memory has nothing to do. So the longest of the others asks for the next row.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def fetched_ahead(nest: Nest) -> Ahead | None:
         for statement in walk.elements:
             if isinstance(statement, Load | Store) and _is_row_by_row(nest, statement):
                 found[statement.buffer] = None
-    longest = max(walks, key=lambda walk: len(walk.elements))
+    longest = max(walks[1:], key=lambda walk: len(walk.elements))
     return Ahead(longest, columns, tuple(found)) if found else None
 
 

@@ -60,7 +60,7 @@ class ShortRows:
         self.rows = min(MOST_ROWS, BLOCK_ELEMENTS // max(columns, 1))
         self.sections = list(_sections(nest))
         self.lanes: dict[str, Buffer] = {}
-        taken = {buffer.name for buffer in nest.buffers}
+        taken = {buffer.name for buffer in nest.buffers} | set(_names(nest))
         made: dict[str, tuple[DType, Section]] = {}
         for section in self.sections:
             for name, dtype in _made(section):
@@ -165,6 +165,19 @@ def _read(statement: Statement) -> Iterator[str]:
     elif isinstance(statement, Store):
         yield statement.value
         yield from _computed_in(statement.index)
+
+
+def _names(nest: Nest) -> Iterator[str]:
+    """The names of all scalars of a nest."""
+    for statement in nest.statements():
+        if isinstance(statement, Load | Compute | Check):
+            yield statement.target
+    for walk in nest.passes:
+        for accumulator in walk.accumulators:
+            yield accumulator.name
+            yield accumulator.position
+    yield from (accumulator.name for accumulator in nest.slice_accumulators)
+    yield from (total for finish in nest.finishes for _, total in finish.accumulators)
 
 
 def _computed_in(index: Index) -> Iterator[str]:

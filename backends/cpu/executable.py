@@ -37,7 +37,8 @@ from graphc.ir import Graph, Literal, Value
 from graphc.passes.fuse import Ledger, fuse_with_ledger
 from graphc.passes.pipeline import Stage
 from graphc.passes.prepare import prepare
-from graphc.state import Cell
+from graphc.state import Cell, without_cells
+from graphc.types import type_of
 from graphc.verify import verify
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class CpuExecutable(Executable):
         self.program = Program(self.graph)
         self._native: Compiled = compile_program(self.program, self.thread_count)
         self.compile_report = self._native.report
-        self._bindings: dict[tuple[tuple[int, ...] | None, ...], Binding] = {}
+        self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}
         self._status = np.zeros(_STATUS_WORDS, np.int64)
         self._arena = np.empty(0, np.uint8)
         self._results = Results()
@@ -118,6 +119,10 @@ class CpuExecutable(Executable):
     # -- running ------------------------------------------------------------------------------------------------------
 
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
+        for array in arrays:
+            if type(array) is not np.ndarray:
+                arrays = tuple(without_cells(arrays))
+                break
         with self._turn:
             binding, given = self._bind(arrays)
             large = self._fill_in(binding)
@@ -140,6 +145,7 @@ class CpuExecutable(Executable):
 
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:
         """Time every kernel of a call by itself, on one thread; state stays as it is."""
+        arrays = tuple(without_cells(arrays))
         with self._turn:
             binding, _ = self._bind(arrays)
             results = self._fill_in(binding)
@@ -155,10 +161,10 @@ class CpuExecutable(Executable):
 
     def _bind(self, arrays: Sequence[Any]) -> tuple[Binding, Sequence[Array]]:
         """The table for these arrays, with their addresses in its rows, and the arrays as kernels read them."""
-        if self._current is not None and self._current.takes(arrays):
+        if self._current is not None and self._current.place(arrays):
             return self._current, arrays
-        known = self._bindings.get(tuple([getattr(array, "shape", None) for array in arrays]))
-        if known is not None and known.takes(arrays):
+        known = self._binding_for(arrays)
+        if known is not None and known.place(arrays):
             return known, arrays
         if self.precondition is not None:
             self.precondition(arrays)
@@ -170,11 +176,21 @@ class CpuExecutable(Executable):
             binding = self._new_binding(dims, shapes)
             while len(self._bindings) >= _MOST_BINDINGS:
                 del self._bindings[next(iter(self._bindings))]
-        self._bindings[shapes] = binding  # the one that was used last comes last
+        self._bindings[shapes] = binding
         given = [a if a.flags.aligned else a.copy() for a in given]
-        if not binding.takes(given):
-            raise AssertionError(f"@{self.graph.name}: arrays that were made to fit do not")
+        if not binding.place(given):
+            found = ", ".join(str(type_of(array)) for array in given)
+            raise BackendError(f"@{self.graph.name}: arrays of the types ({found}) do not fit the table made for them")
         return binding, given
+
+    def _binding_for(self, arrays: Sequence[Any]) -> Binding | None:
+        """The table for arrays of these shapes, if there is one; the one that was asked for last comes last."""
+        try:
+            shapes = tuple([array.shape for array in arrays])
+            self._bindings[shapes] = binding = self._bindings.pop(shapes)
+        except (AttributeError, TypeError, KeyError):  # no arrays, shapes of something else, or new ones
+            return None
+        return binding
 
     def _admit(self, arrays: Sequence[Any]) -> None:
         traced = self.stages[next(iter(self.stages))].graph

@@ -54,14 +54,14 @@ class _Runner:
         self._pool = pool
 
     def __call__(self, binding: Binding) -> int:
-        if binding.alone is not None:
-            return binding.alone()
+        if binding.serial_call is not None:
+            return binding.serial_call()
         count = binding.entries
         if not count:
             return -1
         if binding.is_serial or self._pool.threads == 1:
-            binding.alone = self._pool.serial_call(binding.table_address, count, binding.status)
-            return binding.alone()
+            binding.serial_call = self._pool.serial_call(binding.table_address, count, binding.status)
+            return binding.serial_call()
         return self._pool.run(binding.table_address, count)
 
     def entry(self, binding: Binding, entry: int) -> None:

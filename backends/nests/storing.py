@@ -69,7 +69,8 @@ class _Spanning:
                 pending += self.region.producers[each].operands
 
     def may_wait(self, output: Value) -> bool:
-        """Whether a later pass can compute it, at little cost, and nobody reads its array before."""
+        """Whether a later pass can compute it, at little cost and without the product, and nobody reads its array: an
+        op that reads at an index does, and so does one that reads it in another shape."""
         made = [self.region.producers[value] for value in self.needs(output) if value in self.region.producers]
         if any(is_costly(node) or node is self.group.contraction for node in made):
             return False

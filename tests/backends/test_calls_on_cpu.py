@@ -161,6 +161,11 @@ def test_tables_of_sizes_that_have_not_been_seen_for_long_are_dropped() -> None:
             np.testing.assert_array_equal(result, np.exp(np.full(size, 2.0)))
             assert total == 2.0 * size
     assert len(executable._bindings) == 64
+    kept = executable._bindings[(700,),]
+    for size in range(800, 900):
+        executable(np.full(size, 2.0))
+        executable(np.full(700, 2.0))
+    assert executable._bindings[(700,),] is kept
     assert len(executable._results._arrays) == 64
 
 

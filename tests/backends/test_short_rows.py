@@ -82,6 +82,16 @@ def test_what_is_not_finite_stays_in_its_row() -> None:
     same_on_both(gc.trace(where_the_extrema_are, gc.f32["N", 12]), x)
 
 
+def test_values_may_be_named_like_what_stands_between_loops() -> None:
+    def f(x: Any, max_1_lanes: Any, max_lanes: Any) -> Any:
+        shifted = gc.exp(x - gc.max(x, axis=1, keepdims=True))
+        return shifted * gc.reshape(max_1_lanes, (-1, 1)) + gc.reshape(max_lanes, (-1, 1))
+
+    draw = np.random.default_rng(6)
+    arrays = [draw.standard_normal(shape).astype(np.float32) for shape in ((70, 10), (70,), (70,))]
+    same_on_both(gc.trace(f, gc.f32["N", 10], gc.f32["N"], gc.f32["N"]), *arrays)
+
+
 def test_kernels_are_of_the_kind_that_is_meant() -> None:
     def source(columns: int) -> str:
         return gc.compile(gc.trace(layer_norm, gc.f32["N", columns])).kernels[0].source

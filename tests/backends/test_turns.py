@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -112,6 +114,141 @@ def test_training_and_predicting_and_reading_at_once(backend: str) -> None:
     in_threads(3, work)
     np.testing.assert_array_equal(np.asarray(model.a), -float(steps))
     assert model.a.version == steps
+
+
+def busy(cell: Cell) -> Any:
+    """An executable that adds 1 to every element of a cell, in place."""
+
+    def step(x: Any) -> Any:
+        cell.assign(cell + x)
+        return gc.sum(x)
+
+    return gc.compile(step, inputs=gc.f64[()])
+
+
+@pytest.fixture
+def hasty() -> Any:
+    """Threads change at every chance."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "interpreter"])
+def test_cells_of_others_as_arguments(hasty: None, backend: str) -> None:
+    pair = [Cell(np.zeros(50)) for _ in range(2)]
+
+    def adding(cell: Cell) -> Any:
+        def step(x: Any) -> Any:
+            cell.assign(cell + 1.0)
+            return gc.sum(x)
+
+        return gc.compile(step, inputs=gc.f64[50], backend=backend)
+
+    executables = [adding(cell) for cell in pair]
+
+    def call(number: int) -> None:
+        for _ in range(60):
+            executables[number](pair[1 - number])
+
+    in_threads(2, call)
+    assert {float(v) for cell in pair for v in np.asarray(cell)} == {60.0}
+
+
+def test_cells_that_are_set_to_each_other(hasty: None) -> None:
+    a, b = Cell(np.ones(50)), Cell(np.ones(50))
+    busy(a), busy(b)
+
+    def swap(number: int) -> None:
+        for _ in range(200):
+            if number:
+                a[...] = b
+            else:
+                b[...] = a
+
+    in_threads(2, swap)
+    assert {float(v) for cell in (a, b) for v in np.asarray(cell)} == {1.0}
+
+
+def test_what_is_read_or_converted_is_of_one_moment(hasty: None) -> None:
+    cell = Cell(np.zeros(100_000))
+    step, one = busy(cell), np.float64(1.0)
+    step(one)
+
+    def work(number: int) -> None:
+        for _ in range(40):
+            if number == 0:
+                step(one)
+                continue
+            held = np.asarray(cell) if number == 1 else np.array(cell, copy=True)
+            values = held.copy()
+            time.sleep(0.0005)
+            assert len(np.unique(values)) == 1
+            np.testing.assert_array_equal(held, values)
+
+    in_threads(3, work)
+    other = Cell(np.zeros(100_000))
+    step_of_other = busy(other)
+    in_threads(2, lambda number: [step_of_other(one) for _ in range(30)] and None if number else other.convert(gc.f64))
+    assert len(np.unique(np.asarray(other))) == 1
+
+
+FORK = """
+import os, sys, threading, time
+import numpy as np
+import graphc as gc
+
+cell = gc.Cell(np.zeros(2_000_000))
+
+def f(x):
+    cell.assign(cell + x)
+    return gc.sum(x)
+
+step = gc.compile(f, inputs=gc.f64[()])
+step(1.0)
+going = True
+
+def run():
+    while going:
+        step(1.0)
+
+thread = threading.Thread(target=run)
+thread.start()
+for _ in range(4):
+    time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        np.asarray(cell)
+        os._exit(0)
+    until = time.monotonic() + 20
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        if time.monotonic() > until:
+            os.kill(child, 9)
+            going = False
+            sys.exit("the child hangs")
+        time.sleep(0.01)
+going = False
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_forked_child_reads_what_a_thread_of_the_parent_was_writing() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
+
+
+class Named(Cell):
+    """A user's kind of cell."""
+
+
+def test_copies_are_of_the_same_class_and_lend_nothing() -> None:
+    import copy
+
+    cell = Named(np.ones(3), "buffer", "table")
+    twin = copy.deepcopy(cell)
+    assert type(twin) is Named
+    assert not cell.is_lent
 
 
 def test_a_copied_cell_has_no_part_in_the_turn() -> None:
