@@ -19,7 +19,9 @@ CONTRACTIONS = frozenset({"gemm_f32", "gemm_f64", "pack_f32", "pack_f64"})
 NUMPY = frozenset({"float32", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32"})
 CONVERSIONS = frozenset(f"to_{name}" for name in DTYPES)
 BITS = frozenset(f"{verb}_{name}_bits" for verb in ("load", "store") for name in ("f16", "bf16"))
-FOLDS = frozenset({"add_reassociated", "mul_reassociated", "maximum", "minimum", "random_bits"})
+FOLDS = frozenset({"add_reassociated", "mul_reassociated", "maximum", "minimum", "random_bits"}) | frozenset(
+    {"add_wrapping", "sub_wrapping", "mul_wrapping"}
+)
 BUILTIN = frozenset({"min", "range", "kernel"})
 
 

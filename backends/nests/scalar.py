@@ -27,6 +27,16 @@ _NUMPY = {
 }
 
 
+# A processor's i64 wraps around, as NumPy's does; Python's `+` on one tells LLVM that it never does.
+_WRAPPING = {
+    "add": "add_wrapping({a}, {b})",
+    "sub": "sub_wrapping({a}, {b})",
+    "mul": "mul_wrapping({a}, {b})",
+    "neg": "sub_wrapping({zero}, {x})",
+    "square": "mul_wrapping({x}, {x})",
+}
+
+
 def literal(value: Any, dtype: DType) -> str:
     """A number of a dtype as Python text."""
     if dtype.kind == "bool":
@@ -79,8 +89,9 @@ def template_of(node: Node) -> str:
     fields |= {"zero": literal(0, dtype), "one": literal(1, dtype)}
     for name, value in node.attributes.items():
         fields[name] = conversion(value) if isinstance(value, DType) else str(value)
-    text = string.Formatter().vformat(node.op.scalar, (), fields)
     result = node.result.type.dtype
+    expression = _WRAPPING.get(node.op.name, node.op.scalar) if result.name == "i64" else node.op.scalar
+    text = string.Formatter().vformat(expression, (), fields)
     return text if node.op.name == "cast" else rounded(text, result)
 
 
@@ -110,9 +121,13 @@ def fold_of(op: str, dtype: DType) -> str:
     """How a reduction takes in a value: an expression of `{0}`, what it has, and `{1}`, the value."""
     carried = computing(dtype)
     if op == "sum":
-        return "add_reassociated({0}, {1})" if carried.is_float else rounded("{0} + {1}", carried)
+        return "add_reassociated({0}, {1})" if carried.is_float else _folded("add", "{0} + {1}", carried)
     if op == "prod":
-        return "mul_reassociated({0}, {1})" if carried.is_float else rounded("{0} * {1}", carried)
+        return "mul_reassociated({0}, {1})" if carried.is_float else _folded("mul", "{0} * {1}", carried)
     if op in ("max", "min"):
         return f"{'maximum' if op == 'max' else 'minimum'}({{0}}, {{1}})"
     return "{0} or {1}" if op == "any" else "{0} and {1}"
+
+
+def _folded(op: str, expression: str, dtype: DType) -> str:
+    return f"{op}_wrapping({{0}}, {{1}})" if dtype.name == "i64" else rounded(expression, dtype)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphc as gc
 from compiled_functions import INTEGERS, Array, compiled
 from graphc import ops
 from graphc.backends.cpu.functions.intrinsic import TWINS
@@ -54,3 +55,22 @@ def test_functions_of_one_integer_and_of_three(dtype: Any) -> None:
     clip: Any = REGISTRY["clip"].reference
     np.testing.assert_array_equal(y, clip(a, low, high), strict=True)
     np.testing.assert_array_equal(TWINS["clip"](a, low, high), y, strict=True)
+
+
+def test_i64_wraps_around_as_numpy_does() -> None:
+    """What would not hold if the compiler took overflow for impossible."""
+    least, greatest = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    x = np.array([greatest, least, least + 1, 5, -7, greatest - 3], np.int64)
+
+    def f(x):
+        rows = gc.reshape(x, (2, 3))
+        total = rows + gc.max(rows, axis=1, keepdims=True)
+        return (
+            x + 1 > x, x - 1 < x, (x * 2) // 2 == x, -x, x * x, gc.abs(x - 1) > 0, gc.argmin(total, axis=1),
+            gc.sum(x), gc.prod(rows, axis=1),
+        )  # fmt: skip
+
+    with np.errstate(over="ignore"):
+        expected = gc.evaluate(gc.trace(f, gc.i64[6]), x)
+    for got, want in zip(gc.compile(gc.trace(f, gc.i64[6]))(x), expected, strict=True):
+        np.testing.assert_array_equal(got, want)

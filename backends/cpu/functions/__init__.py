@@ -11,6 +11,8 @@ vectorise; what is rare goes through float64 and the C library.
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from graphc.backends.cpu.functions import (
@@ -81,6 +83,9 @@ copysign = declare("copysign", arithmetic.copysign, 2)
 clip = declare("clip", arithmetic.clip, 3)
 maximum = declare("maximum", vocabulary.greater_of, 2)
 minimum = declare("minimum", vocabulary.lesser_of, 2)
+add_wrapping = declare("add_wrapping", operator.add, 2)
+sub_wrapping = declare("sub_wrapping", operator.sub, 2)
+mul_wrapping = declare("mul_wrapping", operator.mul, 2)
 add_reassociated = declare("add_reassociated", vocabulary.reassociated_sum, 2)
 mul_reassociated = declare("mul_reassociated", vocabulary.reassociated_product, 2)
 
