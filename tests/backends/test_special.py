@@ -15,6 +15,7 @@ import pytest
 import graphc as gc
 from graphc.backends.cpu.kernels import Source, interpreted, load
 from graphc.backends.nests.special import BAD_EXTENT, BAD_INDEX, SPECIAL_OPS, special_kernel
+from graphc.backends.nests.special_window import WINDOWS
 from graphc.dim import dim
 from graphc.errors import IndexRangeError
 from graphc.ir import Literal
@@ -68,8 +69,22 @@ def dtypes_of(name: str) -> list[Any]:
     return [dtype for dtype in DTYPES.values() if dtype.kind in kinds or name.endswith("_set")]
 
 
+def window_cases(name: str, dtype: Any) -> list[Case]:
+    """Windows that overlap, that leave gaps, and none at all."""
+    shapes = [((2, 4, 3), (9,), (2,), (1,)), ((2, 1, 3, 2, 2), (4, 6), (5, 2), (2, 1)), ((0, 3, 2), (4,), (1,), (1,))]
+    return [
+        Case(
+            name, (numbers(*shape, dtype=dtype, special=True),),
+            {"extents": extents, "stride": stride, "dilation": dilation},
+        )
+        for shape, extents, stride, dilation in shapes
+    ]  # fmt: skip
+
+
 def small_cases(name: str, dtype: Any) -> list[Case]:
     """The op along a middle and the last axis, with special values."""
+    if name in WINDOWS:
+        return window_cases(name, dtype)
     cases = []
     for axis, shape in ((1, (2, 5, 3)), (0, (7,)), (1, (3, 1)), (0, (0, 2)), (1, (2, 0))):
         x = numbers(*shape, dtype=dtype, special=True)
