@@ -6,6 +6,7 @@ One file a family. `passes/decompose` opens a composite; until then it is one no
 from graphc.composites import (
     activation,
     affine,
+    attention,
     batch_norm,
     binary_cross_entropy,
     cross_entropy,
@@ -20,6 +21,7 @@ from graphc.composites import (
 __all__ = [
     "activation",
     "affine",
+    "attention",
     "batch_norm",
     "binary_cross_entropy",
     "cross_entropy",

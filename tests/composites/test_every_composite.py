@@ -130,7 +130,10 @@ def test_gradients_of_16_bit_operands_have_their_dtypes(op: Op, sample: Sample) 
     assert all(np.isfinite(result.astype(np.float32)).all() for result in _results(gradient, *arrays, *cotangents))
 
 
-BATCHED_OPERANDS = {"bilinear": 2, "binary_cross_entropy": 2, "cross_entropy": 2, "nll_loss": 2}
+BATCHED_OPERANDS = {
+    "attention_weights": 2, "bilinear": 2, "binary_cross_entropy": 2, "cross_entropy": 2, "nll_loss": 2,
+    "scaled_dot_product_attention": 3,
+}  # fmt: skip
 BATCHED = [
     case
     for case in SMOOTH
