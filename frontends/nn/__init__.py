@@ -23,6 +23,7 @@ from graphc.nn.activation import (
     Tanh,
     Tanhshrink,
 )
+from graphc.nn.attention import MultiheadAttention
 from graphc.nn.container import ModuleDict, ModuleList, Sequential
 from graphc.nn.distance import CosineSimilarity, PairwiseDistance
 from graphc.nn.dropout import AlphaDropout, Dropout
@@ -69,6 +70,7 @@ from graphc.nn.rectifier import (
     Softshrink,
     Threshold,
 )
+from graphc.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
     "Affine",
@@ -113,6 +115,7 @@ __all__ = [
     "ModuleList",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -137,6 +140,8 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "Unflatten",
     "functional",

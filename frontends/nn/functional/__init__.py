@@ -38,6 +38,7 @@ from graphc.nn.functional.activation import (
     tanhshrink,
     threshold,
 )
+from graphc.nn.functional.attention import scaled_dot_product_attention
 from graphc.nn.functional.binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -102,6 +103,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
