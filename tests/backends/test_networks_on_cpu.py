@@ -166,7 +166,8 @@ def test_layers_in_eval() -> None:
 def test_every_layer_and_function_is_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     functions = [name for name in F.__all__ if f"F.{name}" not in text]
-    # Functions of layers that the test of layers has, and shapes.
+    # Functions of layers that the test of layers has, and shapes; attention has a file of its own.
     assert functions == [
-        "alpha_dropout", "bilinear", "dropout", "embedding", "flatten", "linear", "one_hot", "prelu", "unflatten",
+        "alpha_dropout", "bilinear", "dropout", "embedding", "flatten", "linear", "one_hot", "prelu",
+        "scaled_dot_product_attention", "unflatten",
     ]  # fmt: skip
