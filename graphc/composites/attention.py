@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from graphc.array.contract import Label, Labelled, contract
 from graphc.composites.precision import check_floats, computed_in_f32, computing_dtype, cotangents_in_f32
 from graphc.dim import Extent
@@ -20,7 +22,7 @@ from graphc.errors import DTypeError, ShapeError
 from graphc.op import composite
 from graphc.operands import broadcast_shapes, shape_text
 from graphc.ops.creation import full, iota
-from graphc.ops.elementwise import exp, rsqrt, stop_gradient, where
+from graphc.ops.elementwise import exp, logical_and, rsqrt, stop_gradient, where
 from graphc.ops.reduction import max, sum
 from graphc.ops.shape import sum_to
 from graphc.samples import booleans, exactly, real, sample
@@ -103,16 +105,14 @@ def _factor(query: Any, scale: float | None) -> Any:
     return rsqrt(full(value=features, shape=(), dtype=query.dtype))
 
 
-def _scores(query: Any, key: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
-    """q·kᵀ·scale, -inf where a query may not look."""
-    scores = _product(_named(query, "le"), _named(key, "se"), "ls") * _factor(query, scale)
-    if mask is not None:
-        scores = where(mask, scores, -math.inf) if mask.dtype is bool_ else scores + mask
-    if is_causal:
-        axes = scores.ndim - 2, scores.ndim - 1
-        rows, columns = (iota(shape=scores.shape, axis=axis, dtype=i32) for axis in axes)
-        scores = where(rows >= columns, scores, -math.inf)
-    return scores
+def _looks(scores: Any, mask: Any, is_causal: bool) -> Any:
+    """Where queries may look, by a boolean mask and the order of positions; None for everywhere."""
+    look = mask if mask is not None and mask.dtype is bool_ else None
+    if not is_causal:
+        return look
+    axes = scores.ndim - 2, scores.ndim - 1
+    row, column = (iota(shape=scores.shape, axis=axis, dtype=i32) for axis in axes)
+    return row >= column if look is None else logical_and(look, row >= column)
 
 
 def _weights_vjp(
@@ -171,17 +171,21 @@ def attention_weights(
     `is_causal` lets query i see the keys 0 to i. `scale` is 1/√E when None. A row that may look nowhere is 0. Raises
     ShapeError and DTypeError where operands do not fit. Vaswani et al., Attention is all you need, 2017.
     """
-    scores = _scores(query, key, mask, is_causal, scale)
+    scores = _product(_named(query, "le"), _named(key, "se"), "ls") * _factor(query, scale)
+    look = _looks(scores, mask, is_causal)
+    if mask is not None and mask.dtype is not bool_:
+        scores = scores + mask
     last = (scores.ndim - 1,)
     if scores.shape[-1] == 0:
         return scores
+    if look is not None:  # the least number, not -inf, which max absorbs: compiled, its loop would branch
+        scores = where(look, scores, float(np.finfo(scores.dtype.numpy).min))
     top = stop_gradient(max(scores, axis=last, keepdims=True))
-    if mask is None:
-        e = exp(scores - top)
-        return e / sum(e, axis=last, keepdims=True)
-    e = exp(scores - where(top == -math.inf, 0, top))
+    e = exp(scores - (top if mask is None else where(top == -math.inf, 0, top)))
+    if look is not None:
+        e = where(look, e, 0)
     total = sum(e, axis=last, keepdims=True)
-    return e / where(total == 0, 1, total)
+    return e / (total if mask is None else where(total == 0, 1, total))
 
 
 # -- attention --------------------------------------------------------------------------------------------------------
