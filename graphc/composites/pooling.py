@@ -1,0 +1,274 @@
+"""Pooling: windows that slide over the last axes, each reduced to one number.
+
+    y, indices = max_pool(x, size=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1))
+    y = avg_pool(x, size=(2, 2), stride=(2, 2), padding=(0, 0))          x: f32[N,C,H,W]   ->   f32[N,C,H//2,W//2]
+
+As many axes are slid over as `size` has numbers; the others lead. With `ceil_mode` a last window may reach beyond the
+margin, as long as it begins before it. Windows that lie side by side are read by a `reshape`, others by `windows`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.composites.precision import check_floats, computed_in_f32
+from graphc.dim import Dim, Extent, min_extent
+from graphc.errors import OpAttributeError, ShapeError
+from graphc.op import composite
+from graphc.ops.creation import iota, zeros
+from graphc.ops.elementwise import cast, greater_equal, isnan, logical_and, logical_or, maximum, minimum, where
+from graphc.ops.indexing import take_along_axis
+from graphc.ops.reduction import max, min, sum, unreduce
+from graphc.ops.scattering import scatter_add
+from graphc.ops.shape import permute_dims, reshape
+from graphc.ops.slicing import pad, slice
+from graphc.ops.window import check_fit, check_steps, window_span, windows
+from graphc.samples import exactly, real, sample
+from graphc.types import TensorType, i64
+
+Extents = tuple[Extent, ...]
+Numbers = tuple[int, ...]
+
+NOWHERE = np.iinfo(np.int64).max
+
+
+def product(extents: Extents) -> Extent:
+    """The number of elements of a shape."""
+    size: Extent = 1
+    for extent in extents:
+        size = size * extent
+    return size
+
+
+# -- where windows lie ------------------------------------------------------------------------------------------------
+
+
+def pooled_extent(extent: Extent, size: Extent, stride: Extent, padding: int, dilation: int, ceil_mode: bool) -> Extent:
+    """⌊(extent + 2·padding - span)/stride⌋ + 1, or with ⌈⌉, less windows that begin behind the last element."""
+    span = window_span(size, dilation)
+    room = extent + 2 * padding - span
+    if not ceil_mode:
+        floored: Extent = room // stride + 1
+        return floored
+    count: Extent = -(-room // stride) + 1
+    begins_inside = isinstance(span, int) and isinstance(stride, int) and stride + padding <= span
+    return count if begins_inside else min_extent(count, -(-(extent + padding) // stride))
+
+
+def _high(extent: Extent, count: Extent, span: Extent, stride: Extent, padding: int, ceil_mode: bool) -> Extent:
+    """The elements that the windows need after the last one; for named extents, that they may need."""
+    needed = (count - 1) * stride + span - extent - padding
+    if isinstance(needed, int):
+        return needed if needed > 0 else 0
+    return padding + (stride - 1 if ceil_mode else 0)
+
+
+def _infer_pool(
+    what: str, x: TensorType, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool
+) -> TensorType:
+    check_floats(what, x=x)
+    count = check_steps(what, size=size, stride=stride, dilation=dilation)
+    if len(padding) != count:
+        raise OpAttributeError(f"{what}: padding {padding} must have {count} numbers, as size {size}")
+    if count >= x.rank:
+        raise ShapeError(f"{what}: x has channels and {count} axes to slide over, but is {x}")
+    lead = x.rank - count
+    places = []
+    for i in range(count):
+        extent, span = x.shape[lead + i], window_span(size[i], dilation[i])
+        if not 0 <= 2 * padding[i] <= span:
+            raise OpAttributeError(
+                f"{what}: padding is at least 0 and at most half of a window, but along axis {lead + i} it is "
+                f"{padding[i]}, and the window reaches over {span}"
+            )
+        padded = extent + 2 * padding[i] + (stride[i] - 1 if ceil_mode else 0)
+        if not isinstance(extent, Dim) and extent < 1:
+            raise ShapeError(f"{what}: axis {lead + i} of x is empty: {x}")
+        check_fit(what, padded, size[i], dilation[i], lead + i)
+        places.append(pooled_extent(extent, size[i], stride[i], padding[i], dilation[i], ceil_mode))
+    return x.with_shape((*x.shape[:lead], *places))
+
+
+def _windows(
+    x: Any, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool, value: float
+) -> Any:
+    """The windows over x with margins of a value: x[..., place, ..., within, ...]."""
+    count, lead = len(size), x.ndim - len(size)
+    extents, space = x.shape[lead:], range(len(size))
+    places = [pooled_extent(extents[i], size[i], stride[i], padding[i], dilation[i], ceil_mode) for i in space]
+    spans = [window_span(size[i], dilation[i]) for i in space]
+    high = [_high(extents[i], places[i], spans[i], stride[i], padding[i], ceil_mode) for i in space]
+    if all(
+        size[i] == stride[i] and dilation[i] == 1 and padding[i] == 0 and extents[i] == places[i] * size[i]
+        for i in space
+    ):
+        return tiles(x, tuple(places), size)
+    if any(n != 0 for n in (*padding, *high)):
+        x = pad(x, low=(*(0,) * lead, *padding), high=(*(0,) * lead, *high), value=value)
+    seen = windows(x, size=size, stride=stride, dilation=dilation)
+    if seen.shape[lead : lead + count] != tuple(places):
+        seen = slice(seen, starts=(0,) * seen.ndim, limits=(*seen.shape[:lead], *places, *size))
+    return seen
+
+
+def tiles(x: Any, places: Extents, size: Extents) -> Any:
+    """Windows that lie side by side and cover all: each axis parted into places and what is within."""
+    lead, count = x.ndim - len(size), len(size)
+    parted = reshape(
+        x, shape=(*x.shape[:lead], *(extent for pair in zip(places, size, strict=True) for extent in pair))
+    )
+    outer, inner = (tuple(lead + 2 * i + k for i in range(count)) for k in (0, 1))
+    return permute_dims(parted, axes=(*range(lead), *outer, *inner)) if count > 1 else parted
+
+
+# -- the greatest -----------------------------------------------------------------------------------------------------
+
+
+def flat_positions(space: Extents) -> Any:
+    """The position of each element of these axes, row by row: i64[H,W]."""
+    return reshape(iota(shape=(product(space),), axis=0, dtype=i64), shape=space)
+
+
+def first_maximum(seen: Any, positions: Any, count: int, partly: bool) -> tuple[Any, Any]:
+    """The greatest element of windows, and the least position that has it; a NaN is the greatest.
+
+    Positions below 0 (where windows are `partly` outside) are no elements.
+    """
+    axes = tuple(range(seen.ndim - count, seen.ndim))
+    y = max(seen, axis=axes)
+    wins = logical_or(seen == unreduce(y, seen, axes, False), isnan(seen))
+    if partly:
+        wins = logical_and(wins, greater_equal(positions, 0))
+    return y, min(where(wins, positions, NOWHERE), axis=axes)
+
+
+def _flat(x: Any, count: int) -> Any:
+    lead = x.ndim - count
+    return reshape(x, shape=(*x.shape[:lead], product(x.shape[lead:])))
+
+
+def maximum_vjp(g: Any, y: Any, x: Any, count: int) -> tuple[Any]:
+    """Every window's cotangent goes to the place of its first maximum."""
+    if g[0] is None:
+        return (None,)
+    elements = _flat(x, count)
+    dx = scatter_add(zeros(elements), _flat(y[1], count), _flat(g[0], count), axis=elements.ndim - 1)
+    return (reshape(dx, shape=x.shape),)
+
+
+def maximum_jvp(t: Any, y: Any, x: Any, count: int) -> tuple[Any, None]:
+    """Every window's tangent is that of its first maximum."""
+    tangent = take_along_axis(_flat(t[0], count), _flat(y[1], count), axis=x.ndim - count)
+    return reshape(tangent, shape=y[0].shape), None
+
+
+def _infer_max_pool(
+    x: TensorType, *, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool = False
+) -> tuple[TensorType, TensorType]:
+    y = _infer_pool("max_pool", x, size, stride, padding, dilation, ceil_mode)
+    return y, y.with_dtype(i64)
+
+
+@composite(
+    infer=_infer_max_pool,
+    vjp=lambda g, y, x, *, size, **attributes: maximum_vjp(g, y, x, len(size)),
+    jvp=lambda t, y, x, *, size, **attributes: maximum_jvp(t, y, x, len(size)),
+    results=("indices",),
+    samples=[
+        sample(real(2, 3, 8), size=(2,), stride=(2,), padding=(0,), dilation=(1,)),
+        sample(real(2, 2, 7, 6), size=(3, 2), stride=(2, 1), padding=(1, 1), dilation=(1, 2)),
+        sample(real(2, 2, 6, 4), size=(2, 2), stride=(2, 2), padding=(0, 0), dilation=(1, 1)),
+        sample(real(2, 2, 6), size=(3,), stride=(2,), padding=(1,), dilation=(1,), ceil_mode=True),
+        sample(real(2, 6), size=(1,), stride=(4,), padding=(0,), dilation=(1,), ceil_mode=True),
+        sample(real(2, 3, 4, 3), size=(2, 2, 2), stride=(1, 2, 1), padding=(0, 0, 0), dilation=(1, 1, 1)),
+        sample(real(0, 2, 4), size=(2,), stride=(1,), padding=(0,), dilation=(1,)),
+        sample(
+            exactly([[1.0, 1.0, np.nan, 2.0, -np.inf, -np.inf, -np.inf]]), size=(3,), stride=(2,), padding=(1,),
+            dilation=(1,), differentiable=False,
+        ),
+    ],
+)  # fmt: skip
+def max_pool(
+    x: Any, *, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool = False
+) -> tuple[Any, Any]:
+    """The greatest element of each window, and where among the axes that are slid over it is first, row by row.
+
+        y, indices = max_pool(x, size=(2, 2), stride=(2, 2), padding=(0, 0), dilation=(1, 1))
+            x: f32[N,C,H,W]   ->   f32[N,C,H//2,W//2], i64[N,C,H//2,W//2]
+
+    A NaN is the greatest. The gradient of a window goes to its first maximum. `padding`, at most half of a window,
+    never wins. Raises ShapeError where no window fits, OpAttributeError for too much padding, DTypeError for
+    integers. torch.nn.functional.max_pool2d.
+    """
+    count = len(size)
+    rest = (size, stride, padding, dilation, ceil_mode)
+    seen = _windows(x, *rest, value=-np.inf)
+    positions = _windows(flat_positions(x.shape[x.ndim - count :]), *rest, value=-1)
+    return first_maximum(seen, positions, count, partly=ceil_mode or any(padding))
+
+
+# -- the mean ---------------------------------------------------------------------------------------------------------
+
+
+def _infer_avg_pool(
+    x: TensorType, *, size: Extents, stride: Extents, padding: Numbers, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> TensorType:  # fmt: skip
+    if divisor_override == 0:
+        raise OpAttributeError("avg_pool: divisor_override is a number other than 0, not 0")
+    return _infer_pool("avg_pool", x, size, stride, padding, (1,) * len(size), ceil_mode)
+
+
+def _elements(
+    x: Any, size: Extents, stride: Extents, padding: Numbers, ceil_mode: bool, count_include_pad: bool
+) -> Any:
+    """How many elements each window has: a number where it is the same for all, else an array over the places."""
+    count, lead = len(size), x.ndim - len(size)
+    result: Any = 1
+    for i, (extent, k, s, p) in enumerate(zip(x.shape[lead:], size, stride, padding, strict=True)):
+        places = pooled_extent(extent, k, s, p, 1, ceil_mode)
+        reaches_out = ceil_mode and (places - 1) * s + k != extent + 2 * p
+        if not reaches_out and (p == 0 or count_include_pad):
+            result = result * k
+            continue
+        margin = p if count_include_pad else 0
+        begin = iota(shape=(places,), axis=0, dtype=i64) * s - p
+        end = minimum(begin + k, extent + margin)
+        within = end - maximum(begin, -margin)
+        result = result * reshape(within, shape=(places, *(1,) * (count - 1 - i)))
+    return result
+
+
+@composite(
+    infer=_infer_avg_pool,
+    samples=[
+        sample(real(2, 3, 8), size=(2,), stride=(2,), padding=(0,)),
+        sample(real(2, 2, 7, 6), size=(3, 2), stride=(2, 1), padding=(1, 1)),
+        sample(real(2, 2, 7, 6), size=(3, 2), stride=(2, 1), padding=(1, 1), count_include_pad=False),
+        sample(real(2, 2, 6), size=(3,), stride=(2,), padding=(1,), ceil_mode=True),
+        sample(real(2, 6, 5), size=(2, 2), stride=(4, 2), padding=(0, 1), ceil_mode=True, count_include_pad=False),
+        sample(real(2, 6), size=(3,), stride=(1,), padding=(1,), divisor_override=2),
+        sample(real(2, 3, 4, 2), size=(2, 2, 2), stride=(1, 2, 1), padding=(0, 0, 0)),
+        sample(real(0, 2, 4), size=(2,), stride=(1,), padding=(0,)),
+    ],
+)
+@computed_in_f32
+def avg_pool(
+    x: Any, *, size: Extents, stride: Extents, padding: Numbers, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Any:  # fmt: skip
+    """The mean of each window.
+
+        avg_pool(x, size=(2, 2), stride=(2, 2), padding=(0, 0))   x: f32[N,C,H,W]   ->   f32[N,C,H//2,W//2]
+
+    Zeros of the `padding`, at most half of a window, count as elements with `count_include_pad`; what lies beyond it
+    in `ceil_mode` never does. `divisor_override` divides all sums instead. Raises ShapeError where no window fits,
+    OpAttributeError for too much padding, DTypeError for integers. torch.nn.functional.avg_pool2d.
+    """
+    count = len(size)
+    seen = _windows(x, size, stride, padding, (1,) * count, ceil_mode, value=0.0)
+    total = sum(seen, axis=tuple(range(seen.ndim - count, seen.ndim)))
+    divisor = divisor_override or _elements(x, size, stride, padding, ceil_mode, count_include_pad)
+    return total / (divisor if isinstance(divisor, int | Dim) else cast(divisor, dtype=x.dtype))
