@@ -25,6 +25,14 @@ from graphc.nn.activation import (
 )
 from graphc.nn.attention import MultiheadAttention
 from graphc.nn.container import ModuleDict, ModuleList, Sequential
+from graphc.nn.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from graphc.nn.distance import CosineSimilarity, PairwiseDistance
 from graphc.nn.dropout import AlphaDropout, Dropout
 from graphc.nn.embedding import Embedding
@@ -53,10 +61,26 @@ from graphc.nn.margin_loss import (
     TripletMarginLoss,
 )
 from graphc.nn.module import Module
-from graphc.nn.normalization import BatchNorm1d, LayerNorm, RMSNorm
+from graphc.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm, RMSNorm
 from graphc.nn.normalized import LogSoftmax, Softmax, Softmin
 from graphc.nn.parameter import Buffer, Parameter
 from graphc.nn.parameter_container import ParameterDict, ParameterList
+from graphc.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    Fold,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Unfold,
+)
 from graphc.nn.rectifier import (
     Hardshrink,
     Hardsigmoid,
@@ -73,14 +97,31 @@ from graphc.nn.rectifier import (
 from graphc.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Affine",
     "AlphaDropout",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Bilinear",
     "Buffer",
     "CELU",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
@@ -88,6 +129,7 @@ __all__ = [
     "ELU",
     "Embedding",
     "Flatten",
+    "Fold",
     "GELU",
     "GLU",
     "GaussianNLLLoss",
@@ -108,6 +150,9 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "Maxout",
     "Mish",
     "Module",
@@ -144,6 +189,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "Unflatten",
+    "Unfold",
     "functional",
     "init",
 ]

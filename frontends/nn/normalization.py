@@ -1,13 +1,14 @@
-"""Normalization layers: over the batch (BatchNorm1d), over the features of each example (LayerNorm, RMSNorm).
+"""Normalization layers: over the batch (BatchNorm1d to 3d), over the features of each example (LayerNorm, RMSNorm).
 
 nn.BatchNorm1d(64)         # f32[N,64] or f32[N,64,L]; each of the 64 channels to mean 0, variance 1
+nn.BatchNorm2d(64)         # f32[N,64,H,W]
 nn.LayerNorm(64)           # f32[…,64]; each row to mean 0, variance 1
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,14 +20,10 @@ from graphc.operands import shape_text
 from graphc.types import as_dtype, f32
 
 
-class BatchNorm1d(Module):
-    """y = (x − μ) / √(σ² + eps) · weight + bias for each channel (axis 1).
+class _BatchNorm(Module):
+    """What batch normalization of any rank shares; `takes` are the layouts that a subclass accepts."""
 
-    In training μ and σ² (biased) are the batch's, and running_mean and running_var (unbiased) move towards them by
-    the share `momentum`, or become their average so far when `momentum` is None; in eval they are the running ones.
-    Training with one value a channel raises ShapeError. Source: Ioffe and Szegedy, 2015; torch's conventions.
-    """
-
+    takes: ClassVar[tuple[str, ...]]
     num_batches_tracked: Any
 
     def __init__(
@@ -68,10 +65,12 @@ class BatchNorm1d(Module):
             self.bias[...] = 0
 
     def forward(self, input: Any) -> Any:
-        """f32[N, num_features] or f32[N, num_features, L] -> the same."""
-        if input.ndim not in (2, 3):
+        """The input, its channels along axis 1 -> the same shape."""
+        ranks = [layout.count(",") + 1 for layout in self.takes]
+        if input.ndim not in ranks:
+            axes, layouts = (" or ".join(map(str, each)) for each in (ranks, self.takes))
             raise ShapeError(
-                f"BatchNorm1d takes 2 or 3 axes, (N, C) or (N, C, L), but the input is {shape_text(input.shape)}"
+                f"{type(self).__name__} takes {axes} axes, {layouts}, but the input is {shape_text(input.shape)}"
             )
         share: Any = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
@@ -96,6 +95,29 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
+
+
+class BatchNorm1d(_BatchNorm):
+    """y = (x − μ) / √(σ² + eps) · weight + bias for each channel (axis 1) of f32[N,C] or f32[N,C,L].
+
+    In training μ and σ² (biased) are the batch's, and running_mean and running_var (unbiased) move towards them by
+    the share `momentum`, or become their average so far when `momentum` is None; in eval they are the running ones.
+    Training with one value a channel raises ShapeError. Source: Ioffe and Szegedy, 2015; torch's conventions.
+    """
+
+    takes = ("(N, C)", "(N, C, L)")
+
+
+class BatchNorm2d(_BatchNorm):
+    """As `BatchNorm1d`, for each channel of f32[N,C,H,W]: μ and σ² are over the batch and all places."""
+
+    takes = ("(N, C, H, W)",)
+
+
+class BatchNorm3d(_BatchNorm):
+    """As `BatchNorm1d`, for each channel of f32[N,C,D,H,W]: μ and σ² are over the batch and all places."""
+
+    takes = ("(N, C, D, H, W)",)
 
 
 class LayerNorm(Module):

@@ -1,4 +1,4 @@
-"""Functions on traced tensors under torch.nn.functional's names: activations, losses, normalization, dropout.
+"""Functions on traced tensors under torch.nn.functional's names: layers, activations, losses.
 
     from graphc.nn import functional as F
 
@@ -38,6 +38,14 @@ from graphc.nn.functional.activation import (
     tanhshrink,
     threshold,
 )
+from graphc.nn.functional.adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from graphc.nn.functional.attention import scaled_dot_product_attention
 from graphc.nn.functional.binary import (
     binary_cross_entropy,
@@ -48,22 +56,54 @@ from graphc.nn.functional.binary import (
     soft_margin_loss,
 )
 from graphc.nn.functional.classification import cross_entropy, multi_margin_loss, nll_loss
+from graphc.nn.functional.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from graphc.nn.functional.distance import cosine_similarity, normalize, pairwise_distance
 from graphc.nn.functional.dropout import alpha_dropout, dropout
 from graphc.nn.functional.embedding import embedding, one_hot
 from graphc.nn.functional.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
 from graphc.nn.functional.linear import bilinear, flatten, linear, unflatten
 from graphc.nn.functional.normalization import batch_norm, layer_norm, rms_norm
+from graphc.nn.functional.patches import fold, unfold
+from graphc.nn.functional.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from graphc.nn.functional.ranking import cosine_embedding_loss, margin_ranking_loss, triplet_margin_loss
 from graphc.nn.functional.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "alpha_dropout",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -71,6 +111,7 @@ __all__ = [
     "elu",
     "embedding",
     "flatten",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -89,6 +130,9 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "maxout",
     "mish",
     "mse_loss",
@@ -119,4 +163,5 @@ __all__ = [
     "threshold",
     "triplet_margin_loss",
     "unflatten",
+    "unfold",
 ]
