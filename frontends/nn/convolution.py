@@ -149,8 +149,8 @@ class _ConvTranspose(_Convolution):
     transposed = True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Sizes, stride: Sizes = 1, padding: Sizes = 0,
-        output_padding: Sizes = 0, groups: int = 1, bias: bool = True, dilation: Sizes = 1,
+        self, in_channels: int, out_channels: int, kernel_size: Sizes, stride: Sizes = 1,
+        padding: Sizes | str = 0, output_padding: Sizes = 0, groups: int = 1, bias: bool = True, dilation: Sizes = 1,
         padding_mode: str = "zeros", *, dtype: object = f32,
     ) -> None:  # fmt: skip
         if padding_mode != "zeros":
@@ -176,12 +176,13 @@ class _ConvTranspose(_Convolution):
         given = wanted[-count:] if len(wanted) == input.ndim else wanted
         if len(given) != count:
             raise ShapeError(f"{self._title}: output_size has {count} or {input.ndim} extents, but is {wanted}")
-        settings = zip(self.kernel_size, self.stride, self.padding, (0,) * count, self.dilation, strict=True)
+        padding: Any = self.padding
+        settings = zip(self.kernel_size, self.stride, padding, (0,) * count, self.dilation, strict=True)
         space = input.shape[input.ndim - count :]
-        least = [transposed_extent(extent, *each) for extent, each in zip(space, settings, strict=True)]
+        least = tuple(transposed_extent(extent, *each) for extent, each in zip(space, settings, strict=True))
         more = tuple(size - bound for size, bound in zip(given, least, strict=True))
         if any(isinstance(m, Dim) or not 0 <= m < stride for m, stride in zip(more, self.stride, strict=True)):
-            most = [bound + stride - 1 for bound, stride in zip(least, self.stride, strict=True)]
+            most = tuple(bound + stride - 1 for bound, stride in zip(least, self.stride, strict=True))
             raise ShapeError(
                 f"{self._title}: an input of {shape_text(space)} gives {shape_text(least)} to {shape_text(most)}, but "
                 f"output_size is {wanted}"

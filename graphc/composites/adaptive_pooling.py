@@ -60,13 +60,13 @@ def _divide(space: Extents, output_size: Extents) -> bool:
     return all(extent % wanted == 0 for extent, wanted in zip(space, output_size, strict=True))
 
 
-def _spans(extent: int, wanted: int) -> tuple[Any, Any]:
+def _spans(extent: Any, wanted: Any) -> tuple[Any, Any]:
     """Where windows begin and end: ⌊o·I/O⌋ and ⌈(o + 1)·I/O⌉."""
     place = np.arange(wanted)
     return place * extent // wanted, -(-(place + 1) * extent // wanted)
 
 
-def _table(space: tuple[int, ...], output_size: tuple[int, ...]) -> Any:
+def _table(space: Any, output_size: Any) -> Any:
     """The flat positions of what each window holds, -1 where others are larger: i64[*O,*K]."""
     count = len(space)
     table: Any = np.zeros((), np.int64)
