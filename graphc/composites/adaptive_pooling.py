@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from graphc.composites.pooling import (
+    begins,
     first_maximum,
-    flat_positions,
     maximum_jvp,
     maximum_vjp,
     product,
@@ -121,11 +121,12 @@ def adaptive_max_pool(x: Any, *, output_size: Extents) -> tuple[Any, Any]:
     space = x.shape[x.ndim - count :]
     if _divide(space, output_size):
         size = tuple(extent // wanted for extent, wanted in zip(space, output_size, strict=True))
-        return first_maximum(
-            tiles(x, output_size, size), tiles(flat_positions(space), output_size, size), count, False
-        )  # fmt: skip
-    table = _table(space, output_size)
-    return first_maximum(_gathered(x, count, table, -np.inf), constant(value=table), count, True)
+        seen, begin = tiles(x, output_size, size), begins(output_size, size, (0,) * count)
+    else:
+        seen = _gathered(x, count, _table(space, output_size), -np.inf)
+        spans = (_spans(extent, wanted) for extent, wanted in zip(space, output_size, strict=True))
+        begin = [constant(value=first) for first, _ in spans]
+    return first_maximum(seen, begin, (1,) * count, space)
 
 
 # -- the mean ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ margin, as long as it begins before it. Windows that lie side by side are read b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from graphc.dim import Dim, Extent, min_extent
 from graphc.errors import OpAttributeError, ShapeError
 from graphc.op import composite
 from graphc.ops.creation import iota, zeros
-from graphc.ops.elementwise import cast, greater_equal, isnan, logical_and, logical_or, maximum, minimum, where
+from graphc.ops.elementwise import cast, isnan, logical_or, maximum, minimum, where
 from graphc.ops.indexing import take_along_axis
 from graphc.ops.reduction import max, min, sum, unreduce
 from graphc.ops.scattering import scatter_add
@@ -26,12 +27,10 @@ from graphc.ops.shape import permute_dims, reshape
 from graphc.ops.slicing import pad, slice
 from graphc.ops.window import check_fit, check_steps, window_span, windows
 from graphc.samples import exactly, real, sample
-from graphc.types import TensorType, i64
+from graphc.types import TensorType, i32, i64
 
 Extents = tuple[Extent, ...]
 Numbers = tuple[int, ...]
-
-NOWHERE = np.iinfo(np.int64).max
 
 
 def product(extents: Extents) -> Extent:
@@ -126,22 +125,31 @@ def tiles(x: Any, places: Extents, size: Extents) -> Any:
 # -- the greatest -----------------------------------------------------------------------------------------------------
 
 
-def flat_positions(space: Extents) -> Any:
-    """The position of each element of these axes, row by row: i64[H,W]."""
-    return reshape(iota(shape=(product(space),), axis=0, dtype=i64), shape=space)
+def begins(places: Extents, step: Extents, padding: Numbers) -> list[Any]:
+    """Where windows begin along each axis: o·step - padding."""
+    return [iota(shape=(n,), axis=0, dtype=i64) * s - p for n, s, p in zip(places, step, padding, strict=True)]
 
 
-def first_maximum(seen: Any, positions: Any, count: int, partly: bool) -> tuple[Any, Any]:
-    """The greatest element of windows, and the least position that has it; a NaN is the greatest.
+def first_maximum(seen: Any, begin: Sequence[Any], dilation: Numbers, space: Extents) -> tuple[Any, Any]:
+    """The greatest element of windows, and the position in `space` where it is first; a NaN is the greatest.
 
-    Positions below 0 (where windows are `partly` outside) are no elements.
+    Only where a window holds nothing but -inf can an element of the margin before the axes be its first: then the
+    first one inside is meant.
     """
-    axes = tuple(range(seen.ndim - count, seen.ndim))
+    count = len(space)
+    size, axes = seen.shape[seen.ndim - count :], tuple(range(seen.ndim - count, seen.ndim))
     y = max(seen, axis=axes)
     wins = logical_or(seen == unreduce(y, seen, axes, False), isnan(seen))
-    if partly:
-        wins = logical_and(wins, greater_equal(positions, 0))
-    return y, min(where(wins, positions, NOWHERE), axis=axes)
+    taps = reshape(iota(shape=(product(size),), axis=0, dtype=i32), shape=size)
+    best = cast(min(where(wins, taps, np.iinfo(np.int32).max), axis=axes), dtype=i64)
+    position: Any = 0
+    for i, (first, d, extent) in enumerate(zip(begin, dilation, space, strict=True)):
+        later = product(size[i + 1 :])
+        tap = best if count == 1 else best // later if i == 0 else best // later % size[i]
+        column = reshape(first, shape=(*first.shape, *(1,) * (count - 1 - i)))
+        inside = maximum(tap, 0 - column // d)
+        position = position * extent + column + inside * d
+    return y, position
 
 
 def _flat(x: Any, count: int) -> Any:
@@ -203,10 +211,9 @@ def max_pool(
     integers. torch.nn.functional.max_pool2d.
     """
     count = len(size)
-    rest = (size, stride, padding, dilation, ceil_mode)
-    seen = _windows(x, *rest, value=-np.inf)
-    positions = _windows(flat_positions(x.shape[x.ndim - count :]), *rest, value=-1)
-    return first_maximum(seen, positions, count, partly=ceil_mode or any(padding))
+    seen = _windows(x, size, stride, padding, dilation, ceil_mode, value=-np.inf)
+    places = seen.shape[seen.ndim - 2 * count : seen.ndim - count]
+    return first_maximum(seen, begins(places, stride, padding), dilation, x.shape[x.ndim - count :])
 
 
 # -- the mean ---------------------------------------------------------------------------------------------------------
