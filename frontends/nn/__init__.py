@@ -3,8 +3,9 @@
     model = nn.Sequential(nn.Linear(784, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 10))
     model.state_dict(), model.load_state_dict(...), model.train(), model.eval(), list(model.named_parameters())
 
-Beyond torch: `Affine` (another name of Linear), `Maxout`, `HingeLoss`, and options of `Dropout`. Constructors take
-`dtype` by name; there is no `device`, for the backend is chosen where a model is compiled.
+Beyond torch: `Affine` (another name of Linear), `Maxout`, `HingeLoss`, options of `Dropout`, and for convolutions
+`strict` and `padding="full"`. Constructors take `dtype` by name; there is no `device`, for the backend is chosen where
+a model is compiled.
 """
 
 from graphc.nn import functional, init

@@ -88,8 +88,9 @@ def _infer_conv(
     places = []
     for i in range(count):
         axis, size = x.rank - count + i, weight.shape[2 + i]
-        padded = x.shape[axis] + low[i] + high[i]
-        check_fit("conv", padded, size, dilation[i], axis)
+        margins = low[i] + high[i]
+        padded = x.shape[axis] + margins
+        check_fit("conv", x.shape[axis], size, dilation[i], axis, margins)
         if strict:
             _check_division(padded, window_span(size, dilation[i]), stride[i], axis)
         places.append(window_count(padded, size, stride[i], dilation[i]))

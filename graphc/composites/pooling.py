@@ -82,10 +82,10 @@ def _infer_pool(
                 f"{what}: padding is at least 0 and at most half of a window, but along axis {lead + i} it is "
                 f"{padding[i]}, and the window reaches over {span}"
             )
-        padded = extent + 2 * padding[i] + (stride[i] - 1 if ceil_mode else 0)
+        margins = 2 * padding[i] + (stride[i] - 1 if ceil_mode else 0)
         if not isinstance(extent, Dim) and extent < 1:
             raise ShapeError(f"{what}: axis {lead + i} of x is empty: {x}")
-        check_fit(what, padded, size[i], dilation[i], lead + i)
+        check_fit(what, extent, size[i], dilation[i], lead + i, margins)
         places.append(pooled_extent(extent, size[i], stride[i], padding[i], dilation[i], ceil_mode))
     return x.with_shape((*x.shape[:lead], *places))
 

@@ -47,11 +47,12 @@ def check_steps(what: str, **steps: Extents) -> int:
     return len(next(iter(steps.values())))
 
 
-def check_fit(what: str, extent: Extent, size: Extent, dilation: int, axis: int) -> None:
-    """Raise ShapeError where not one window fits."""
-    span = window_span(size, dilation)
-    if not isinstance(extent, Dim) and not isinstance(span, Dim) and extent < span:
-        raise ShapeError(f"{what}: axis {axis} has extent {extent}, but the window reaches over {span}")
+def check_fit(what: str, extent: Extent, size: Extent, dilation: int, axis: int, margins: Extent = 0) -> None:
+    """Raise ShapeError where not one window fits, on an axis with margins on both sides together."""
+    span, padded = window_span(size, dilation), extent + margins
+    if not isinstance(padded, Dim) and not isinstance(span, Dim) and padded < span:
+        seen = "" if margins == 0 else f", {padded} with its margins"
+        raise ShapeError(f"{what}: axis {axis} has extent {extent}{seen}, but the window reaches over {span}")
 
 
 # -- windows ----------------------------------------------------------------------------------------------------------

@@ -186,6 +186,10 @@ BACK: dict[str, Any] = {"stride": (1,), "padding": (0,), "output_padding": (0,),
         (conv, ((2, 3, 7), (5, 3, 3), (5, 1)), {}, "conv: bias has shape (5,), but this one is f32[5,1]"),
         (conv, ((2, 3, 2), (5, 3, 3)), {}, "conv: axis 2 has extent 2, but the window reaches over 3"),
         (
+            conv, ((2, 3, 1), (5, 3, 4)), {"low": (1,), "high": (1,)},
+            "conv: axis 2 has extent 1, 3 with its margins, but the window reaches over 4",
+        ),
+        (
             conv, ((2, 3, 7, 7), (5, 3, 3)), {},
             "conv: x has shape (N, channels, ...) or (channels, ...) with 1 axes to slide over, but is f32[2,3,7,7]",
         ),
