@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from graphc.composites.pooling import (
-    begins,
-    first_maximum,
+    greatest,
+    greatest_within,
     maximum_jvp,
     maximum_vjp,
+    positions,
     product,
     tiles,
 )
@@ -119,14 +120,15 @@ def adaptive_max_pool(x: Any, *, output_size: Extents) -> tuple[Any, Any]:
     """
     count = len(output_size)
     space = x.shape[x.ndim - count :]
+    ones = (1,) * count
     if _divide(space, output_size):
         size = tuple(extent // wanted for extent, wanted in zip(space, output_size, strict=True))
-        seen, begin = tiles(x, output_size, size), begins(output_size, size, (0,) * count)
-    else:
-        seen = _gathered(x, count, _table(space, output_size), -np.inf)
-        spans = (_spans(extent, wanted) for extent, wanted in zip(space, output_size, strict=True))
-        begin = [constant(value=first) for first, _ in spans]
-    return first_maximum(seen, begin, (1,) * count, space)
+        return greatest(x, size, size, (0,) * count, ones, False)
+    seen = _gathered(x, count, _table(space, output_size), -np.inf)
+    spans = (_spans(extent, wanted) for extent, wanted in zip(space, output_size, strict=True))
+    begin = [constant(value=first) for first, _ in spans]
+    y, tap = greatest_within(seen, count)
+    return y, positions(tap, begin, seen.shape[seen.ndim - count :], ones, space)
 
 
 # -- the mean ---------------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@
     y = avg_pool(x, size=(2, 2), stride=(2, 2), padding=(0, 0))          x: f32[N,C,H,W]   ->   f32[N,C,H//2,W//2]
 
 As many axes are slid over as `size` has numbers; the others lead. With `ceil_mode` a last window may reach beyond the
-margin, as long as it begins before it. Windows that lie side by side are read by a `reshape`, others by `windows`.
+margin, as long as it begins before it. Windows that lie side by side are read by a `reshape`, others by `windows`, and
+for the maximum of small ones every tap of the window by a strided `slice`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +20,8 @@ from graphc.composites.precision import check_floats, computed_in_f32
 from graphc.dim import Dim, Extent, min_extent
 from graphc.errors import OpAttributeError, ShapeError
 from graphc.op import composite
-from graphc.ops.creation import iota, zeros
-from graphc.ops.elementwise import cast, isnan, logical_or, maximum, minimum, where
+from graphc.ops.creation import full, iota, zeros
+from graphc.ops.elementwise import cast, isnan, logical_and, logical_not, logical_or, maximum, minimum, where
 from graphc.ops.indexing import take_along_axis
 from graphc.ops.reduction import max, min, sum, unreduce
 from graphc.ops.scattering import scatter_add
@@ -31,6 +33,8 @@ from graphc.types import TensorType, i32, i64
 
 Extents = tuple[Extent, ...]
 Numbers = tuple[int, ...]
+
+TAKEN_ONE_BY_ONE = 16  # elements of a window at most, for its maximum to be found by elementwise steps
 
 
 def product(extents: Extents) -> Extent:
@@ -90,24 +94,31 @@ def _infer_pool(
     return x.with_shape((*x.shape[:lead], *places))
 
 
+def _framed(
+    x: Any, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool, value: float
+) -> tuple[Any, Extents]:
+    """x with margins of a value that hold all windows, and how many windows there are along each axis."""
+    lead = x.ndim - len(size)
+    places, high = [], []
+    for extent, k, s, p, d in zip(x.shape[lead:], size, stride, padding, dilation, strict=True):
+        places.append(pooled_extent(extent, k, s, p, d, ceil_mode))
+        high.append(_high(extent, places[-1], window_span(k, d), s, p, ceil_mode))
+    if any(n != 0 for n in (*padding, *high)):
+        x = pad(x, low=(*(0,) * lead, *padding), high=(*(0,) * lead, *high), value=value)
+    return x, tuple(places)
+
+
 def _windows(
     x: Any, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool, value: float
 ) -> Any:
     """The windows over x with margins of a value: x[..., place, ..., within, ...]."""
     count, lead = len(size), x.ndim - len(size)
-    extents, space = x.shape[lead:], range(len(size))
-    places = [pooled_extent(extents[i], size[i], stride[i], padding[i], dilation[i], ceil_mode) for i in space]
-    spans = [window_span(size[i], dilation[i]) for i in space]
-    high = [_high(extents[i], places[i], spans[i], stride[i], padding[i], ceil_mode) for i in space]
-    if all(
-        size[i] == stride[i] and dilation[i] == 1 and padding[i] == 0 and extents[i] == places[i] * size[i]
-        for i in space
-    ):
-        return tiles(x, tuple(places), size)
-    if any(n != 0 for n in (*padding, *high)):
-        x = pad(x, low=(*(0,) * lead, *padding), high=(*(0,) * lead, *high), value=value)
-    seen = windows(x, size=size, stride=stride, dilation=dilation)
-    if seen.shape[lead : lead + count] != tuple(places):
+    framed, places = _framed(x, size, stride, padding, dilation, ceil_mode, value)
+    plain = size == stride and not any(padding) and all(d == 1 for d in dilation)
+    if plain and all(e == n * k for e, n, k in zip(x.shape[lead:], places, size, strict=True)):
+        return tiles(x, places, size)
+    seen = windows(framed, size=size, stride=stride, dilation=dilation)
+    if seen.shape[lead : lead + count] != places:
         seen = slice(seen, starts=(0,) * seen.ndim, limits=(*seen.shape[:lead], *places, *size))
     return seen
 
@@ -130,26 +141,66 @@ def begins(places: Extents, step: Extents, padding: Numbers) -> list[Any]:
     return [iota(shape=(n,), axis=0, dtype=i64) * s - p for n, s, p in zip(places, step, padding, strict=True)]
 
 
-def first_maximum(seen: Any, begin: Sequence[Any], dilation: Numbers, space: Extents) -> tuple[Any, Any]:
-    """The greatest element of windows, and the position in `space` where it is first; a NaN is the greatest.
+def greatest(
+    x: Any, size: Extents, stride: Extents, padding: Numbers, dilation: Numbers, ceil_mode: bool
+) -> tuple[Any, Any]:
+    """The greatest element of each window, and the position where it is first."""
+    settings = (size, stride, padding, dilation, ceil_mode, -np.inf)
+    elements = product(size)
+    if isinstance(elements, int) and elements <= TAKEN_ONE_BY_ONE:
+        framed, places = _framed(x, *settings)
+        y, tap = _greatest_of_parts(framed, places, size, stride, dilation)
+    else:
+        y, tap = greatest_within(_windows(x, *settings), len(size))
+    lead = x.ndim - len(size)
+    return y, positions(tap, begins(y.shape[lead:], stride, padding), size, dilation, x.shape[lead:])
+
+
+def _greatest_of_parts(x: Any, places: Extents, size: Any, stride: Extents, dilation: Numbers) -> tuple[Any, Any]:
+    """The greatest of what each tap of the window sees, one tap after another, and the number of the first.
+
+    Small windows are quicker so: every step is elementwise over all windows.
+    """
+    lead = x.ndim - len(size)
+    y: Any = None
+    tap: Any = None
+    for number, taps in enumerate(itertools.product(*map(range, size))):
+        starts = tuple(t * d for t, d in zip(taps, dilation, strict=True))
+        limits = (b + (n - 1) * s + 1 for b, n, s in zip(starts, places, stride, strict=True))
+        part = slice(
+            x, starts=(*(0,) * lead, *starts), limits=(*x.shape[:lead], *limits), strides=(*(1,) * lead, *stride)
+        )
+        if y is None:
+            y, tap = part, full(value=0, shape=part.shape, dtype=i32)
+            continue
+        wins = logical_or(part > y, logical_and(isnan(part), logical_not(isnan(y))))
+        y, tap = where(wins, part, y), where(wins, number, tap)
+    return y, cast(tap, dtype=i64)
+
+
+def greatest_within(seen: Any, count: int) -> tuple[Any, Any]:
+    """The greatest element of windows that stand in the last axes, and the number of the first one, row by row."""
+    size, axes = seen.shape[seen.ndim - count :], tuple(range(seen.ndim - count, seen.ndim))
+    y = max(seen, axis=axes)
+    wins = logical_or(seen == unreduce(y, seen, axes, False), isnan(seen))
+    taps = reshape(iota(shape=(product(size),), axis=0, dtype=i32), shape=size)
+    return y, cast(min(where(wins, taps, np.iinfo(np.int32).max), axis=axes), dtype=i64)
+
+
+def positions(tap: Any, begin: Sequence[Any], size: Extents, dilation: Numbers, space: Extents) -> Any:
+    """Where in `space`, row by row, the elements of these numbers in their windows are.
 
     Only where a window holds nothing but -inf can an element of the margin before the axes be its first: then the
     first one inside is meant.
     """
     count = len(space)
-    size, axes = seen.shape[seen.ndim - count :], tuple(range(seen.ndim - count, seen.ndim))
-    y = max(seen, axis=axes)
-    wins = logical_or(seen == unreduce(y, seen, axes, False), isnan(seen))
-    taps = reshape(iota(shape=(product(size),), axis=0, dtype=i32), shape=size)
-    best = cast(min(where(wins, taps, np.iinfo(np.int32).max), axis=axes), dtype=i64)
     position: Any = 0
     for i, (first, d, extent) in enumerate(zip(begin, dilation, space, strict=True)):
         later = product(size[i + 1 :])
-        tap = best if count == 1 else best // later if i == 0 else best // later % size[i]
+        along = tap if count == 1 else tap // later if i == 0 else tap // later % size[i]
         column = reshape(first, shape=(*first.shape, *(1,) * (count - 1 - i)))
-        inside = maximum(tap, 0 - column // d)
-        position = position * extent + column + inside * d
-    return y, position
+        position = position * extent + column + maximum(along, 0 - column // d) * d
+    return position
 
 
 def _flat(x: Any, count: int) -> Any:
@@ -210,10 +261,7 @@ def max_pool(
     never wins. Raises ShapeError where no window fits, OpAttributeError for too much padding, DTypeError for
     integers. torch.nn.functional.max_pool2d.
     """
-    count = len(size)
-    seen = _windows(x, size, stride, padding, dilation, ceil_mode, value=-np.inf)
-    places = seen.shape[seen.ndim - 2 * count : seen.ndim - count]
-    return first_maximum(seen, begins(places, stride, padding), dilation, x.shape[x.ndim - count :])
+    return greatest(x, size, stride, padding, dilation, ceil_mode)
 
 
 # -- the mean ---------------------------------------------------------------------------------------------------------
