@@ -14,16 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from graphc.composites.pooling import (
-    greatest,
-    greatest_within,
-    maximum_jvp,
-    maximum_vjp,
-    positions,
-    product,
-    tiles,
-)
+from graphc.composites.max_pooling import greatest, greatest_within, maximum_jvp, maximum_vjp, positions
 from graphc.composites.precision import check_floats, computed_in_f32
+from graphc.composites.sliding import product, tiles
 from graphc.dim import Dim, Extent
 from graphc.errors import OpAttributeError, ShapeError
 from graphc.op import composite

@@ -32,6 +32,7 @@ POOLS: Functions = [
     lambda x: F.max_pool2d(x, 3, 2, 1),
     lambda x: F.max_pool2d(x, (3, 2), 2, 1, ceil_mode=True),
     lambda x: F.max_pool2d(x, 2, dilation=2),
+    lambda x: F.max_pool2d(x, (4, 5), 1, 2),
     lambda x: F.avg_pool2d(x, 2),
     lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
     lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),

@@ -7,7 +7,8 @@ import pytest
 
 import graphc as gc
 from graphc.composites.adaptive_pooling import adaptive_avg_pool, adaptive_max_pool
-from graphc.composites.pooling import avg_pool, max_pool
+from graphc.composites.avg_pooling import avg_pool
+from graphc.composites.max_pooling import max_pool
 from graphc.passes.decompose import decompose
 from oracles import windows
 
@@ -143,6 +144,21 @@ def test_padding_never_wins() -> None:
     np.testing.assert_array_equal(indices, [[0, 1, 3]])
     (y, indices) = gc.evaluate(gc.trace(lambda x: adaptive_max_pool(x, output_size=(3,)), x), x)
     np.testing.assert_array_equal(indices, [[0, 1, 2]])
+
+
+@pytest.mark.parametrize("size", [(3, 3), (5, 4)], ids=["small", "large"])
+def test_special_numbers_in_windows_of_any_size(size: tuple[int, int]) -> None:
+    """Small windows are taken tap by tap, large ones reduced; ties, NaN and margins are the same to both."""
+    rng = np.random.default_rng(8)
+    x = rng.choice([-np.inf, 0.0, 1.0, np.inf, np.nan], p=[0.6, 0.15, 0.15, 0.05, 0.05], size=(4, 3, 9, 8))
+    settings: Settings = {"size": size, "stride": (2, 1), "padding": (1, 1), "dilation": (1, 1), "ceil_mode": True}
+    expected, positions = windows.max_pool(x, **settings)
+    for graph in graphs(lambda x: max_pool(x, **settings), x, 2):
+        y, indices = gc.evaluate(graph, x)
+        np.testing.assert_array_equal(y, expected)
+        np.testing.assert_array_equal(indices, positions)
+        read = {node.op.name for node in decompose(graph).nodes} & {"windows", "slice"}
+        assert ("windows" in read) == (size == (5, 4))
 
 
 def test_windows_side_by_side_need_no_windows() -> None:
