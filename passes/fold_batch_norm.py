@@ -3,9 +3,9 @@
     %h = affine(%x, %w, %b)                                          ->   %y = affine(%x, %w·s, (%b - μ)·s + β)
     %y = batch_norm_inference(%h, %mean, %var, %gamma, %beta)        ->
 
-with s = γ/√(σ² + ε). It needs the layer's result to be read by the BatchNorm alone. The new weight and bias are ops on
-state, so they follow the state when it changes. A layer of another kind is one more rule: what it multiplies by s, and
-along which axis. The laws are those of real numbers: results differ by rounding.
+with s = γ/√(σ² + ε), and likewise for convolutions. It needs the layer's result to be read by the BatchNorm alone. The
+new weight and bias are ops on state, so they follow the state when it changes. A layer of another kind is one more
+rule: what it multiplies by s, and along which axis. The laws are those of real numbers: results differ by rounding.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 
 from graphc.composites.affine import affine
 from graphc.composites.batch_norm import batch_norm_inference
+from graphc.composites.convolution import conv, conv_transpose
 from graphc.ops.elementwise import rsqrt
 from graphc.ops.shape import reshape
-from graphc.passes.rewrite import NodeMatch, RewritePass, Rule, RuleSet, rule_on
+from graphc.passes.rewrite import Matched, NodeMatch, RewritePass, Rule, RuleSet, rule_on
 
 
 def scale_and_shift(node: NodeMatch, bias: Any) -> tuple[Any, Any]:
@@ -44,6 +45,42 @@ def into_affine(node: NodeMatch) -> Any:
     x, weight, *bias = h.operands
     scale, shift = scale_and_shift(node, bias[0] if bias else None)
     return affine(x, weight * reshape(scale, shape=(scale.shape[0], 1)), shift)
+
+
+@rule_on(batch_norm_inference)
+def into_convolution(node: NodeMatch) -> Any:
+    """BN(w ∗ x + b)  →  (s·w) ∗ x + s·(b - μ) + β        s for each kernel"""
+    h = node.operands[0]
+    if not _is_foldable(node, "conv"):
+        return None
+    x, weight, *bias = h.operands
+    if x.ndim != weight.ndim:  # of one example without a batch, the channels are not the axis that is normalized
+        return None
+    scale, shift = scale_and_shift(node, bias[0] if bias else None)
+    kernels = reshape(scale, shape=(scale.shape[0], *(1,) * (weight.ndim - 1)))
+    return conv(x, weight * kernels, shift, **_attributes(h))
+
+
+@rule_on(batch_norm_inference)
+def into_transposed_convolution(node: NodeMatch) -> Any:
+    """BN(w ∗ᵀ x + b)  →  (s·w) ∗ᵀ x + s·(b - μ) + β        the kernels of each group lie along axis 1"""
+    h = node.operands[0]
+    if not _is_foldable(node, "conv_transpose"):
+        return None
+    x, weight, *bias = h.operands
+    if x.ndim != weight.ndim:
+        return None
+    scale, shift = scale_and_shift(node, bias[0] if bias else None)
+    attributes = _attributes(h)
+    groups, (channels, kernels, *size) = attributes["groups"], weight.shape
+    grouped = reshape(weight, shape=(groups, channels // groups, kernels, *size))
+    scaled = grouped * reshape(scale, shape=(groups, 1, kernels, *(1,) * len(size)))
+    return conv_transpose(x, reshape(scaled, shape=weight.shape), shift, **attributes)
+
+
+def _attributes(h: Matched) -> dict[str, Any]:
+    assert h.node is not None
+    return dict(h.node.attributes)
 
 
 fold_batch_norm_rules = RuleSet(value for value in list(globals().values()) if isinstance(value, Rule))

@@ -137,6 +137,16 @@ EXAMPLES = {
         buffer %var: f32[4]
         %h: f32[N,4] = affine(%x, %w) %y: f32[N,4] = batch_norm_inference(%h, %m, %var, %m, %b, eps=0.1)
         return %y }""",
+    "into_convolution": """(%x: f32[N,2,9], %w: f32[4,2,3], %m: f32[4], %b: f32[4]) {
+        buffer %var: f32[4]
+        %h: f32[N,4,7] = conv(%x, %w, stride=(1,), low=(0,), high=(0,), dilation=(1,))
+        %y: f32[N,4,7] = batch_norm_inference(%h, %m, %var, %m, %b, eps=0.1)
+        return %y }""",
+    "into_transposed_convolution": """(%x: f32[N,2,4], %w: f32[2,4,3], %m: f32[4], %b: f32[4]) {
+        buffer %var: f32[4]
+        %h: f32[N,4,6] = conv_transpose(%x, %w, stride=(1,), padding=(0,), output_padding=(0,), dilation=(1,))
+        %y: f32[N,4,6] = batch_norm_inference(%h, %m, %var, %m, %b, eps=0.1)
+        return %y }""",
 }
 
 
