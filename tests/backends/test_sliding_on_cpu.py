@@ -41,6 +41,20 @@ POOLS: Functions = [
     lambda x: F.unfold(x, (3, 2), padding=1, stride=(1, 2)),
     lambda x: F.fold(F.unfold(x, 2), x.shape[2:], 2),
 ]
+# Of f32[N,2,4,5,6], and of its parts with one axis to slide over.
+OTHER_RANKS: Functions = [
+    lambda x: F.conv3d(x, x[:1, :, :2, :3, :2], stride=(1, 2, 1), padding=1),
+    lambda x: F.conv_transpose3d(x, x[:2, :, :2, :2, :2], stride=2, padding=1),
+    lambda x: F.conv_transpose1d(x[:, :, 0, 0], x[:2, :, 1, 1, :3], stride=2, output_padding=1),
+    lambda x: F.max_pool1d(x[:, :, 0, 0], 3, 2, 1),
+    lambda x: F.max_pool3d(x, (2, 3, 2), 2, ceil_mode=True),
+    lambda x: F.avg_pool1d(x[:, :, 0, 1], 2, padding=1),
+    lambda x: F.avg_pool3d(x, 2, 1, count_include_pad=False, padding=1),
+    lambda x: F.adaptive_avg_pool1d(x[:, :, 0, 0], 4),
+    lambda x: F.adaptive_avg_pool3d(x, (2, 3, 4)),
+    lambda x: F.adaptive_max_pool1d(x[:, :, 0, 0], 4),
+    lambda x: F.adaptive_max_pool3d(x, (3, 2, 1)),
+]
 EVEN: Functions = [lambda x: F.adaptive_avg_pool2d(x, (3, 4)), lambda x: F.adaptive_max_pool2d(x, (5, 2))]
 
 
@@ -72,6 +86,11 @@ def test_pools_and_their_gradients(dtype: Any) -> None:
     sizes = {"N": 3, "H": 7, "W": 6}, {"N": 1, "H": 4, "W": 9}, {"N": 0, "H": 5, "W": 5}
     on_both(POOLS, (dtype["N", 3, "H", "W"],), *sizes)
     on_both(EVEN, (dtype["N", 3, 7, 6],), {"N": 2}, {"N": 5})
+
+
+@pytest.mark.slow
+def test_one_axis_and_three() -> None:
+    on_both(OTHER_RANKS, (gc.f64["N", 2, 4, 5, 6],), {"N": 3}, {"N": 2})
 
 
 def test_of_equal_elements_the_first_gets_the_gradient() -> None:
