@@ -51,11 +51,9 @@ def into_affine(node: NodeMatch) -> Any:
 def into_convolution(node: NodeMatch) -> Any:
     """BN(w ∗ x + b)  →  (s·w) ∗ x + s·(b - μ) + β        s for each kernel"""
     h = node.operands[0]
-    if not _is_foldable(node, "conv"):
+    if not _is_foldable(node, "conv") or _has_no_batch(h):
         return None
     x, weight, *bias = h.operands
-    if x.ndim != weight.ndim:  # of one example without a batch, the channels are not the axis that is normalized
-        return None
     scale, shift = scale_and_shift(node, bias[0] if bias else None)
     kernels = reshape(scale, shape=(scale.shape[0], *(1,) * (weight.ndim - 1)))
     return conv(x, weight * kernels, shift, **_attributes(h))
@@ -65,17 +63,20 @@ def into_convolution(node: NodeMatch) -> Any:
 def into_transposed_convolution(node: NodeMatch) -> Any:
     """BN(w ∗ᵀ x + b)  →  (s·w) ∗ᵀ x + s·(b - μ) + β        the kernels of each group lie along axis 1"""
     h = node.operands[0]
-    if not _is_foldable(node, "conv_transpose"):
+    if not _is_foldable(node, "conv_transpose") or _has_no_batch(h):
         return None
     x, weight, *bias = h.operands
-    if x.ndim != weight.ndim:
-        return None
     scale, shift = scale_and_shift(node, bias[0] if bias else None)
     attributes = _attributes(h)
     groups, (channels, kernels, *size) = attributes["groups"], weight.shape
     grouped = reshape(weight, shape=(groups, channels // groups, kernels, *size))
     scaled = grouped * reshape(scale, shape=(groups, 1, kernels, *(1,) * len(size)))
     return conv_transpose(x, reshape(scaled, shape=weight.shape), shift, **attributes)
+
+
+def _has_no_batch(h: Matched) -> bool:
+    """Whether a convolution is of one example: its channels are not the axis that is normalized."""
+    return h.operands[0].ndim != h.operands[1].ndim
 
 
 def _attributes(h: Matched) -> dict[str, Any]:
