@@ -1,12 +1,13 @@
 """`prepare`: contractions and reductions in the few forms that kernels compute.
 
     convolution                                   ->  windows of its input and a dot_general (prepare_convolution.py)
-    dot_general: f32[B,T,H,D] · f32[B,S,H,D]      ->  f32[B*H,T,D] · f32[B*H,S,D] as matrices, transposed where needed
+    dot_general: f32[3,4,C] · f32[O,3,4]          ->  f32[3,4,C] · permute_dims: f32[3,4,O]
     sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2)
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
 
-Afterwards a contraction is of two floating-point matrices, or of two stacks of them; sums of products of vectors, of
-integers and of 16-bit floats are a product and a sum; and a reduction folds the first axes or the last ones.
+Afterwards a contraction is of floating-point numbers, and its right operand has columns that lie side by side, or a
+depth of one axis (`graphc/passes/fuse/product.py`); sums of products of vectors, of integers and of 16-bit floats are a
+product and a sum; and a reduction folds the first axes or the last ones.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from graphc.ops.convolution import convolution
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.decompose import decompose, replace_values
+from graphc.passes.fuse.product import fits_a_kernel
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.tensor import Tensor
@@ -81,8 +83,8 @@ def _as_product(node: Node, operands: list[Tensor]) -> Any:
 
 def _form_of(node: Node) -> Form | None:
     """How a node is rewritten; None where it is fine as it is."""
-    if node.op.kind is Kind.CONTRACTION and not _is_matrix_product(node):
-        return _contraction
+    if node.op.kind is Kind.CONTRACTION:
+        return _sum_of_products if _is_sum(node) else None if fits_a_kernel(node) else _contraction
     folds_axes = node.op.kind is Kind.REDUCTION and isinstance(node.attributes["axis"], tuple)
     if folds_axes and (node.attributes["keepdims"] or not _is_plain_reduction(node)):
         return _reduction
@@ -92,40 +94,37 @@ def _form_of(node: Node) -> Form | None:
 # -- contractions -----------------------------------------------------------------------------------------------------
 
 
-def _is_matrix_product(node: Node) -> bool:
-    lhs, rhs = node.operands
-    contract, batch = node.attributes["contract"], node.attributes["batch"]
-    if lhs.type.dtype not in (f32, f64) or len(contract[0]) != 1 or len(batch[0]) > 1:
-        return False
-    if any(batch[0]) or any(batch[1]) or any(extent == 1 for extent in (*lhs.type.shape, *rhs.type.shape)):
-        return False
-    rank = 2 + len(batch[0])
-    return lhs.type.rank == rank and rhs.type.rank == rank
+def _is_sum(node: Node) -> bool:
+    """Whether it is no product of matrices, or not one of f32 or f64."""
+    return node.result.type.dtype not in (f32, f64) or 1 in _extents(node)[1:]
+
+
+def _extents(node: Node) -> tuple[Extent, Extent, Extent, Extent]:
+    """How many products there are, and their rows, columns and depth."""
+    (lhs, rhs), contract, batch = node.operands, node.attributes["contract"], node.attributes["batch"]
+    left, right = lhs.type.shape, rhs.type.shape
+    return (
+        _product(left[a] for a in batch[0]),
+        _product(left[a] for a in free_axes(len(left), contract[0], batch[0])),
+        _product(right[a] for a in free_axes(len(right), contract[1], batch[1])),
+        _product(left[a] for a in contract[0]),
+    )
 
 
 def _contraction(node: Node, operands: list[Tensor]) -> Any:
-    """A contraction as a product of (stacks of) matrices, or as a sum of products."""
+    """A contraction whose operands have their axes in the order that suits a kernel: batch, rows, depth, columns."""
     contract, batch = node.attributes["contract"], node.attributes["batch"]
     lhs, rhs = operands
-    left = free_axes(lhs.ndim, contract[0], batch[0])
-    right = free_axes(rhs.ndim, contract[1], batch[1])
-    shape = node.result.type.shape
-    shared = _product(lhs.shape[a] for a in batch[0])
-    rows, columns = _product(lhs.shape[a] for a in left), _product(rhs.shape[a] for a in right)
-    depth = _product(lhs.shape[a] for a in contract[0])
-    dtype = node.result.type.dtype
-    if dtype not in (f32, f64) or 1 in (rows, columns, depth):
-        product = _sum_of_products(
-            _stacked(lhs, batch[0], left, contract[0], (shared, rows, depth)),
-            _stacked(rhs, batch[1], right, contract[1], (shared, columns, depth)),
-            (shared, rows, columns, depth),
-        )
-        return reshape(product, shape=shape)
-    a, a_contract = _matrix(lhs, batch[0], left, contract[0], (shared, rows, depth))
-    b, b_contract = _matrix(rhs, batch[1], right, contract[1], (shared, columns, depth))
-    stacked = ((0,), (0,)) if shared != 1 else ((), ())
-    product = node.op(a, b, contract=((a_contract,), (b_contract,)), batch=stacked)
-    return product if product.shape == shape else reshape(product, shape=shape)
+    left = (*batch[0], *free_axes(lhs.ndim, contract[0], batch[0]), *contract[0])
+    right = (*batch[1], *contract[1], *free_axes(rhs.ndim, contract[1], batch[1]))
+    shared, depth = len(batch[0]), len(contract[0])
+    first = tuple(range(shared))
+    summed = tuple(range(lhs.ndim - depth, lhs.ndim)), tuple(range(shared, shared + depth))
+    return node.op(_moved(lhs, left), _moved(rhs, right), contract=summed, batch=(first, first))
+
+
+def _moved(x: Tensor, axes: tuple[int, ...]) -> Any:
+    return x if axes == tuple(range(x.ndim)) else permute_dims(x, axes=axes)
 
 
 def _product(extents: Any) -> Extent:
@@ -143,29 +142,22 @@ def _stacked(x: Tensor, batch: Any, free: Any, contract: Any, extents: tuple[Ext
     return x if x.shape == extents else reshape(x, shape=extents)
 
 
-def _matrix(x: Tensor, batch: Any, free: Any, contract: Any, extents: tuple[Extent, ...]) -> tuple[Tensor, int]:
-    """An operand as a (stack of a) matrix, in the order that its axes have where they allow it; its contracted axis."""
-    shared, rows, depth = extents
-    kept = tuple(range(x.ndim))
-    by_depth = kept == (*batch, *contract, *free)
-    if not by_depth and kept != (*batch, *free, *contract):
-        x = permute_dims(x, axes=(*batch, *free, *contract))
-    inner = (depth, rows) if by_depth else (rows, depth)
-    shape = inner if shared == 1 else (shared, *inner)
-    x = x if x.shape == shape else reshape(x, shape=shape)
-    return x, len(shape) - 2 + (0 if by_depth else 1)
-
-
-def _sum_of_products(a: Tensor, b: Tensor, extents: tuple[Extent, ...]) -> Any:
+def _sum_of_products(node: Node, operands: list[Tensor]) -> Any:
     """Σ a·b over the last axis; 16-bit floats are multiplied and added in f32 and rounded once."""
-    shared, rows, columns, depth = extents
+    contract, batch = node.attributes["contract"], node.attributes["batch"]
+    lhs, rhs = operands
+    extents = shared, rows, columns, depth = _extents(node)
+    left, right = free_axes(lhs.ndim, contract[0], batch[0]), free_axes(rhs.ndim, contract[1], batch[1])
+    a = _stacked(lhs, batch[0], left, contract[0], (shared, rows, depth))
+    b = _stacked(rhs, batch[1], right, contract[1], (shared, columns, depth))
     dtype = a.dtype
     if dtype.is_float and dtype.bits == 16:
         a, b = cast(a, dtype=f32), cast(b, dtype=f32)
     a = broadcast_to(reshape(a, shape=(shared, rows, 1, depth)), shape=extents)
     b = broadcast_to(reshape(b, shape=(shared, 1, columns, depth)), shape=extents)
     total = reshape(a * b, shape=(shared, rows, columns)) if depth == 1 else sum_op(a * b, axis=(3,))
-    return total if total.dtype is dtype else cast(total, dtype=dtype)
+    total = total if total.dtype is dtype else cast(total, dtype=dtype)
+    return reshape(total, shape=node.result.type.shape)
 
 
 # -- reductions -------------------------------------------------------------------------------------------------------

@@ -66,8 +66,8 @@ def _over_windows(image: Tensor, kernel: Tensor, stride: Numbers, dilation: Numb
     count = len(stride)
     rows = _windows(image, kernel.shape[2:], stride, dilation)
     within = tuple(range(1 + count, 1 + 2 * count))
-    columns = permute_dims(kernel, axes=(0, *range(2, 2 + count), 1))
-    product = dot_general(rows, columns, contract=((*within, 1 + 2 * count), tuple(range(1, 2 + count))))
+    columns = permute_dims(kernel, axes=(*range(2, 2 + count), 1, 0))
+    product = dot_general(rows, columns, contract=((*within, 1 + 2 * count), tuple(range(1 + count))))
     return permute_dims(product, axes=(0, 1 + count, *range(1, 1 + count)))
 
 

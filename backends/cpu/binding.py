@@ -77,7 +77,7 @@ class Binding:
     def _slices(self, step: Step) -> int:
         """How many slices a call is cut into: from the extents alone, so that threads change no result."""
         units, cost = self._number(step.source.units), self._number(step.source.cost)
-        return max(1, min(units, MOST_SLICES, cost // SLICE_COST))
+        return max(1, min(units, step.source.most_slices or MOST_SLICES, MOST_SLICES, cost // SLICE_COST))
 
     # -- state --------------------------------------------------------------------------------------------------------
 

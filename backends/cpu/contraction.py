@@ -14,6 +14,8 @@ Blocks that are worth copying are copied to the stack, at most 352 KB of it.
     gemm(m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row)
         C[i·c_row + j] = sum over p of A[i·a_row + p·a_depth] · B[(j // W)·b_panel + p·b_depth + j % W]
         B as it is, row by row: b_panel = W, b_depth = the row's stride; B packed: b_panel = k·W, b_depth = W
+    gemm_segments(m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume)
+        the same with a depth of several pieces of k, `segments.py`; where resume is 1 the sums go on from C
     pack(k, n, b, b_row, b_column, packed)
         B[p·b_row + j·b_column], 0 <= p < k, 0 <= j < n, to ceil(n / W) panels of k rows of W; zeros beyond column n
 
@@ -36,6 +38,8 @@ from numba.extending import intrinsic
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, left_operand
 from graphc.backends.cpu.microkernel import Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
+from graphc.backends.cpu.panels import each_panel
+from graphc.backends.cpu.segments import SEGMENTED, Segments
 from graphc.backends.cpu.vector_ir import (
     I64,
     POINTER,
@@ -107,7 +111,8 @@ class Gemm:
                 width = smaller(b, b.sub(self.n, j), columns)
                 panels = self._panels(b, self._panel(b, right_p, self.b_panel, j), width, depth, copied)
                 c_j = at(b, c, times(b, j, self.tiling.size))
-                self._rows(b, width, depth, a_p, panels, c_j, resume)
+                known = self.literals.get("n") if copied is None else None
+                self._rows(b, width, known, depth, a_p, panels, c_j, resume)
 
             count_up(b, 0, self.n, columns, chunk, "chunk")
 
@@ -141,7 +146,7 @@ class Gemm:
         )
 
     def _rows(
-        self, b: ir.IRBuilder, n: ir.Value, depth: ir.Value, a: ir.Value,
+        self, b: ir.IRBuilder, n: ir.Value, known: int | None, depth: ir.Value, a: ir.Value,
         panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value,
     ) -> None:  # fmt: skip
         """Blocks of rows, and for each all panels."""
@@ -152,30 +157,20 @@ class Gemm:
             left = self.left.fill(rows, depth, at(b, a, times(b, self.a_row, i)))
             c_i = at(b, c, times(b, self.c_row, i))
 
-            def panel(j: ir.Value) -> None:
+            def panel(j: ir.Value, vectors: int, masked: bool) -> None:
                 columns = b.sub(n, j)
                 here, c_ij = self._panel(b, right, b_panel, j), at(b, c_i, times(b, j, self.tiling.size))
 
-                def tiles(vectors: int, masked: bool) -> None:
-                    def tile(i: ir.Value, height: int) -> None:
-                        a_i, strides = self.left.tile(left, i, height)
-                        call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked), strides)
-                        to = at(b, c_ij, times(b, self.c_row, i))
-                        a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
-                        b.call(call, [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume])
+                def tile(i: ir.Value, height: int) -> None:
+                    a_i, strides = self.left.tile(left, i, height)
+                    call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked), strides)
+                    to = at(b, c_ij, times(b, self.c_row, i))
+                    a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
+                    b.call(call, [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume])
 
-                    each_tile(b, self.tiling, rows, tile)
+                each_tile(b, self.tiling, rows, tile)
 
-                with b.if_else(b.icmp_signed(">=", columns, word(self.tiling.width))) as (full, edge):
-                    with full:
-                        tiles(vectors=2, masked=False)
-                    with edge, b.if_else(b.icmp_signed(">", columns, word(self.tiling.lanes))) as (two, one):
-                        with two:
-                            tiles(vectors=2, masked=True)
-                        with one:
-                            tiles(vectors=1, masked=True)
-
-            count_up(b, 0, n, self.tiling.width, panel, "panel")
+            each_panel(b, self.tiling, n, known, panel)
 
         count_up(b, 0, self.m, self.left.rows, block, "rows")
 
@@ -192,7 +187,7 @@ class Gemm:
 # -- what kernels call ----------------------------------------------------------------------------------------------
 
 
-def _typed(emitter: type[Gemm] | type[Packing], dtype: str, kinds: dict[str, Any]) -> Any:
+def _typed(emitter: type[Gemm] | type[Segments] | type[Packing], dtype: str, kinds: dict[str, Any]) -> Any:
     """The signature of a call and how it is lowered: literals go into the function, the rest are its arguments."""
     for name, kind in kinds.items():
         if not isinstance(kind, types.Integer):
@@ -245,6 +240,33 @@ def _gemm(dtype: str) -> Any:
     return _callable(f"gemm_{dtype}", typed, plain)
 
 
+def _gemm_segments(dtype: str) -> Any:
+    def typed(
+        _: Any, m: Any, n: Any, k: Any, segments: Any, a: Any, a_row: Any, a_depth: Any, a_segment: Any, b: Any,
+        b_panel: Any, b_depth: Any, b_segment: Any, c: Any, c_row: Any, resume: Any,
+    ) -> Any:  # fmt: skip
+        kinds = (
+            m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume,
+        )  # fmt: skip
+        return _typed(Segments, dtype, dict(zip(SEGMENTED, kinds, strict=True)))
+
+    def plain(
+        m: int, n: int, k: int, segments: int, a: int, a_row: int, a_depth: int, a_segment: int, b: int, b_panel: int,
+        b_depth: int, b_segment: int, c: int, c_row: int, resume: int,
+    ) -> None:  # fmt: skip
+        width = panel_width(dtype)
+        A = _view(dtype, a, (m, segments, k), (a_row, a_segment, a_depth))
+        for j in range(0, int(n), width):
+            columns = min(width, int(n) - j)
+            start = int(b) + j // width * int(b_panel) * A.itemsize
+            B = _view(dtype, start, (segments, k, columns), (b_segment, b_depth, 1))
+            C = _view(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))
+            product = A.reshape(int(m), -1) @ B.reshape(-1, columns)
+            C[:] = C + product if resume else product
+
+    return _callable(f"gemm_segments_{dtype}", typed, plain)
+
+
 def _pack(dtype: str) -> Any:
     def typed(_: Any, k: Any, n: Any, b: Any, b_row: Any, b_column: Any, packed: Any) -> Any:
         return _typed(Packing, dtype, dict(zip(PACK, (k, n, b, b_row, b_column, packed), strict=True)))
@@ -273,4 +295,5 @@ def _view(dtype: str, address: int, shape: tuple[int, ...], strides: tuple[int, 
 
 
 gemm_f32, gemm_f64 = _gemm("float32"), _gemm("float64")
+gemm_segments_f32, gemm_segments_f64 = _gemm_segments("float32"), _gemm_segments("float64")
 pack_f32, pack_f64 = _pack("float32"), _pack("float64")

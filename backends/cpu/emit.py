@@ -24,6 +24,7 @@ from graphc.passes.fuse.place import Cut
 COLUMN_UNIT = 16  # columns that belong together: a cache line of f32; with a product, one of its panels
 BLOCK = 64  # columns that all passes are made over before the next ones
 
+PARTS_AT_THE_FINISH = 1 << 18  # sums of slices that one thread adds up
 PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the time of one scalar statement
 
 
@@ -37,6 +38,7 @@ class KernelSource:
     temporaries: dict[Buffer, Extent] = field(default_factory=dict)  # elements, of each slice where per_slice
     units: Extent = 1  # what slices share
     cost: Extent = 1  # about how many elementary operations
+    most_slices: int | None = None  # where every slice adds to what the finish has to do
     has_finish: bool = False
 
 
@@ -64,7 +66,7 @@ class _Emitter:
 
     def run(self) -> KernelSource:
         nest, writer = self.nest, self.writer
-        if self.product is not None:
+        if self.product is not None and nest.cut is not Cut.DEPTH:
             writer.place_product(nest, self.product.element())
         temporaries = {buffer: buffer.extent for buffer in writer.buffers if buffer.role == "temporary"}
         temporaries |= self.product.temporaries() if self.product is not None else {}
@@ -87,15 +89,11 @@ class _Emitter:
             if nest.domain:
                 self._slice()
         return KernelSource(
-            nest.name, writer.text(), writer.words(), temporaries, self._units(), self._cost(), bool(nest.finishes),
+            nest.name, writer.text(), writer.words(), temporaries, self._units(), self._cost(), self._most_slices(),
+            bool(nest.finishes),
         )  # fmt: skip
 
     # -- slices -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _by_batches(self) -> bool:
-        product = self.nest.product
-        return product is not None and product.batch != 1 and self.nest.cut is Cut.ROWS
 
     @property
     def _unit(self) -> int:
@@ -105,9 +103,11 @@ class _Emitter:
     def _units(self) -> Extent:
         if not self.nest.domain:
             return 1
+        if self.nest.cut is Cut.DEPTH and self.product is not None:
+            return self.product.parts
         if self.nest.cut is Cut.COLUMNS:
             return (self.nest.columns + (self._unit - 1)) // self._unit
-        return self.nest.product.batch if self._by_batches and self.nest.product is not None else self.nest.rows
+        return self.product.product.lines if self.product is not None and self.product.by_lines else self.nest.rows
 
     def _cost(self) -> Extent:
         statements = sum(1 for _ in self.nest.statements())
@@ -115,6 +115,15 @@ class _Emitter:
         product = self.nest.product
         return elements * (statements + 1) + (
             elements * product.depth // PRODUCTS_PER_OPERATION if product is not None else 0
+        )
+
+    def _most_slices(self) -> int | None:
+        """Few, where each has all results once more; the depth is as long as it is, and the finish runs alone."""
+        size = self.nest.rows * self.nest.columns
+        return (
+            max(2, PARTS_AT_THE_FINISH // max(size, 1))
+            if self.nest.cut is Cut.DEPTH and isinstance(size, int)
+            else None
         )
 
     def _slice(self) -> None:
@@ -125,10 +134,9 @@ class _Emitter:
             writer.line(f"first = share({units}, slice, slices) * {self._unit}")
             writer.line(f"last = min(share({units}, slice + 1, slices) * {self._unit}, {columns})")
         else:
-            factor = f" * {writer.extent(nest.product.rows)}" if self._by_batches and nest.product else ""
             units = writer.extent(self._units())
-            writer.line(f"begin = share({units}, slice, slices){factor}")
-            writer.line(f"end = share({units}, slice + 1, slices){factor}")
+            writer.line(f"begin = share({units}, slice, slices)")
+            writer.line(f"end = share({units}, slice + 1, slices)")
         for accumulator in nest.slice_accumulators:
             self._begin_parts(accumulator)
         if self.block is not None:
@@ -136,23 +144,46 @@ class _Emitter:
         elif nest.cut is Cut.COLUMNS:
             self._by_columns("first, last")
         else:
-            if self.product is not None:
-                self.product.write()
-            if self.short is not None:
-                self._by_row_blocks(self.short)
-            else:
-                self._by_rows()
+            self._product_and_rows()
         for accumulator in nest.slice_accumulators:
             if accumulator.size == 1:
                 assert accumulator.buffer is not None
                 writer.line(f"{accumulator.buffer.name}[slice] = {accumulator.name}")
 
-    def _by_rows(self) -> None:
+    def _product_and_rows(self) -> None:
+        """The product, if there is one, and the passes over its rows: line by line where it has lines."""
+        if self.product is not None and self.nest.cut is Cut.DEPTH:
+            self.product.write_parts()
+            return
+        if self.product is not None and self.product.by_lines:
+            self.product.before_lines()
+            with self.product.each_line():
+                if self._has_passes:
+                    rows = self.writer.extent(self.product.product.rows)
+                    self.writer.line(f"line_begin = line * {rows}")
+                    self.writer.line(f"line_end = line_begin + {rows}")
+                    self._all_passes("line_begin", "line_end")
+            return
+        if self.product is not None:
+            self.product.write()
+        self._all_passes("begin", "end")
+
+    @property
+    def _has_passes(self) -> bool:
+        return any(walk.lines or walk.needs_elements for walk in self.nest.passes)
+
+    def _all_passes(self, begin: str, end: str) -> None:
+        if self.short is not None:
+            self._by_row_blocks(self.short, begin, end)
+        else:
+            self._by_rows(begin, end)
+
+    def _by_rows(self, begin: str, end: str) -> None:
         """One row after another, each through all passes."""
         writer = self.writer
-        if not any(walk.lines or walk.needs_elements for walk in self.nest.passes):
+        if not self._has_passes:
             return
-        writer.line("for i in range(begin, end):")
+        writer.line(f"for i in range({begin}, {end}):")
         with writer.indented():
             self.rows.write_indices(writer)
             for walk in self.nest.passes:
@@ -188,12 +219,12 @@ class _Emitter:
                 self.columns.write_indices(writer)
                 writer.statements(ahead.walk.elements, self._fold)
 
-    def _by_row_blocks(self, short: ShortRows) -> None:
+    def _by_row_blocks(self, short: ShortRows, begin: str, end: str) -> None:
         """A block of rows through one loop after another; then the next block."""
         writer = self.writer
-        writer.line(f"for block in range(begin, end, {short.rows}):")
+        writer.line(f"for block in range({begin}, {end}, {short.rows}):")
         with writer.indented():
-            writer.line(f"stop = min(block + {short.rows}, end)")
+            writer.line(f"stop = min(block + {short.rows}, {end})")
             for section in short.sections:
                 writer.line("for i in range(block, stop):")
                 with writer.indented():
@@ -302,6 +333,9 @@ class _Emitter:
         indices += [accumulator.index for accumulator, _ in finish.accumulators]
         loops = Loops("k", collapse(finish.axes, self.nest.domain, indices), self.nest.domain)
         before, writer.loops = writer.loops, [loops]
+        for accumulator, _ in finish.accumulators:
+            if accumulator.size != 1:
+                self._put_together(accumulator)
         if finish.axes:
             size: Extent = 1
             for axis in finish.axes:
@@ -314,15 +348,30 @@ class _Emitter:
             self._totals_and_statements(finish)
         writer.loops = before
 
+    def _put_together(self, accumulator: Accumulator) -> None:
+        """Fold the parts of all slices into the first one's: neighbours side by side, one slice after another."""
+        assert accumulator.buffer is not None
+        writer, name = self.writer, accumulator.buffer.name
+        size = writer.extent(accumulator.size)
+        writer.line("for part in range(1, slices):")
+        with writer.indented():
+            writer.line(f"for k in range({size}):")
+            with writer.indented():
+                first, other = f"{name}[k]", f"{name}[part * {size} + k]"
+                folded = fold_of(accumulator.op, accumulator.dtype).format(first, other)
+                writer.line(f"{first} = {writer.called(folded)}")
+
     def _totals_and_statements(self, finish: Finish) -> None:
         writer = self.writer
         for accumulator, total in finish.accumulators:
             assert accumulator.buffer is not None
+            if accumulator.size != 1:
+                writer.line(f"{total} = {writer.element(accumulator.buffer, accumulator.index, '0')}")
+                continue
             writer.line(f"{total} = {start_of(accumulator.op, accumulator.dtype)}")
             writer.line("for part in range(slices):")
             with writer.indented():
-                offset = f"part * {writer.extent(accumulator.size)}" if accumulator.size != 1 else "part"
-                partial = writer.element(accumulator.buffer, accumulator.index, offset)
+                partial = f"{accumulator.buffer.name}[part]"
                 folded = fold_of(accumulator.op, accumulator.dtype).format(total, partial)
                 writer.line(f"{total} = {writer.called(folded)}")
         writer.statements(finish.statements)

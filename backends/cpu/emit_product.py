@@ -1,14 +1,17 @@
-"""The lines of a kernel that compute its matrix product: packing, and one gemm for each block of columns or of rows.
+"""The lines of a kernel that compute its matrix product: packing, and a gemm for each block of columns or line of rows.
 
     pack_f32(784, 64, address(weight_in, block * 784), 1, 784, address(weight_panels, slice * 50176))
     gemm_f32(n0, 64, 784, address(input_in, 0), 784, 1, address(weight_panels, slice * 50176), …, 64)
 
 A kernel that is cut by columns computes a block of them at a time, for all rows, and its passes over the block follow
-while the block is in the cache. Then the product needs no memory but the block's, unless an output is to hold it.
+while the block is in the cache. One with lines, such as those of an image, computes line after line, each followed by
+its passes. Then the product needs no memory but the block's or the line's, unless an output is to hold it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from graphc.backends.cpu.vector_ir import Tiling
@@ -17,6 +20,7 @@ from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.backends.nests.scalar import computing
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
+from graphc.passes.fuse.product import Axis, extent_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class Block:
         return f"block + {self.columns}" if self.is_exact else "stop"
 
 
+DEPTH_OF_PART = 512  # places of a depth of one axis that stay together when it is cut
+
+Terms = list[tuple[str, Extent]]  # an index and its stride
+
+
 def panel_width(product: Product) -> int:
     """Columns of a panel of the packed right operand."""
     return Tiling.of(computing(product.result.dtype).numpy.name).width
@@ -53,6 +62,17 @@ class ProductLines:
         self.width = panel_width(product)
         self.name = computing(product.result.dtype).name
 
+    @property
+    def parts(self) -> Extent:
+        """How many places of the depth, or groups of them, can be given to slices."""
+        first, *inner = self.product.axes.depth
+        return first.extent if inner else (first.extent + (DEPTH_OF_PART - 1)) // DEPTH_OF_PART
+
+    @property
+    def by_lines(self) -> bool:
+        """Whether the kernel walks the product line by line."""
+        return self.block is None and bool(self.product.axes.lines)
+
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def temporaries(self) -> dict[Buffer, Extent]:
@@ -60,7 +80,7 @@ class ProductLines:
         product, found = self.product, {}
         if product.panels is not None:
             found[product.panels] = self._panel_elements
-        if self.nest.product_home is None:
+        if self.nest.product_home is None and self.nest.cut is not Cut.DEPTH:
             found[product.result] = self._result_elements
         return found
 
@@ -71,66 +91,180 @@ class ProductLines:
 
     @property
     def _result_elements(self) -> Extent:
-        rows = self.product.batch * self.product.rows
-        return rows * (self.product.columns if self.block is None else self.block.columns)
+        product = self.product
+        if self.block is not None:
+            return product.lines * product.rows * self.block.columns
+        return product.rows * product.columns
 
     def element(self) -> str | None:
-        """The product at row i and column j, where it is a block of the slice's own."""
-        if self.nest.product_home is not None or self.block is None:
+        """The product at row i and column j, where it is a block or a line of the slice's own."""
+        if self.nest.product_home is not None or self.nest.cut is Cut.DEPTH:
             return None
         start = f"slice * {self.writer.extent(self._result_elements)}"
-        return f"{self.product.result.name}[{start} + i * {self.block.columns} + j - block]"
+        if self.block is not None:
+            return f"{self.product.result.name}[{start} + i * {self.block.columns} + j - block]"
+        if self.by_lines:
+            columns = self.writer.extent(self.product.columns)
+            return f"{self.product.result.name}[{start} + (i - line_begin) * {columns} + j]"
+        return None
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Pack and multiply: for the block of columns, or for the rows of the slice."""
-        writer, product = self.writer, self.product
-        writer.node(product.node)
-        if product.batch == 1:
-            self._multiply("")
-            return
-        batches = writer.extent(product.batch)
-        span = f"share({batches}, slice, slices), share({batches}, slice + 1, slices)"
-        writer.line(f"for b in range({batches if self.block is not None else span}):")
-        with writer.indented():
-            self._multiply("b")
+        """The product for a block of columns, or for the rows of the slice: there are no lines to walk."""
+        self.writer.node(self.product.node)
+        self._pack([])
+        self._multiply([], [])
 
-    def _multiply(self, batch: str) -> None:
-        product, ex, call = self.product, self.writer.extent, self._call
-        lhs, rhs = product.lhs, product.rhs
-        by_columns = self.block is not None
-        columns = self.block.count if self.block is not None else ex(product.columns)
-        row = "" if by_columns or batch else "begin"
-        rows = ex(product.rows) if by_columns or batch else "end - begin"
-        column = "block" if by_columns else ""
-        left = self._address(lhs.buffer, (batch, lhs.batch), (row, lhs.line))
-        right = self._address(rhs.buffer, (batch, rhs.batch), (column, rhs.line))
-        panel, step = str(self.width), ex(rhs.depth)
-        if product.panels is not None:
-            packed = self._address(product.panels, ("slice", self._panel_elements))
-            call(f"pack_{self.name}", ex(product.depth), columns, right, ex(rhs.depth), ex(rhs.line), packed)
-            right, panel, step = packed, ex(product.depth * self.width), str(self.width)
-        target, stride = self._target(batch, row, column)
-        call(
-            f"gemm_{self.name}", rows, columns, ex(product.depth), left, ex(lhs.line), ex(lhs.depth), right, panel,
-            step, target, ex(stride),
+    @contextmanager
+    def each_line(self) -> Iterator[None]:
+        """A loop over the lines of the slice: the product of each, and room for what follows it."""
+        writer, product = self.writer, self.product
+        with self._walk("line", product.axes.lines, "begin", "end") as (left, right):
+            writer.node(product.node)
+            if any(stride != 0 for _, stride in right):
+                self._pack(right)
+            self._multiply(left, right)
+            yield
+
+    def write_parts(self) -> None:
+        """The product over the slice's part of the depth, added to its own sums."""
+        writer, product = self.writer, self.product
+        axes, ex = product.axes, writer.extent
+        writer.line("for deep in range(begin, end):")
+        with writer.indented():
+            writer.node(product.node)
+            first, *inner = axes.depth
+            if inner:
+                deep, run = [("deep", first.left)], inner.pop()
+                far = [("deep", first.right)]
+                count = ex(run.extent)
+            else:
+                run, count = first, f"min({DEPTH_OF_PART}, {ex(first.extent)} - deep * {DEPTH_OF_PART})"
+                deep = [("deep", first.left * DEPTH_OF_PART)]
+                far = [("deep", first.right * DEPTH_OF_PART)]
+            segment = inner.pop() if inner else Axis(1, 0, 0)
+            with self._walk("line", axes.lines, "0", ex(product.lines)) as (left, right), self._each("part", inner) as (
+                a_depth, b_depth,
+            ):  # fmt: skip
+                a = self._address(product.lhs, axes.left.offset, *deep, *a_depth, *left)
+                b = self._address(product.rhs, axes.right.offset, *far, *b_depth, *right)
+                start = ("slice", product.lines * product.rows * product.columns)
+                to = self._address(product.result, 0, start, ("line", product.rows * product.columns))
+                self._call(
+                    f"gemm_segments_{self.name}", ex(product.rows), ex(product.columns), count, ex(segment.extent), a,
+                    ex(axes.row.left), ex(run.left), ex(segment.left), b, str(self.width), ex(run.right),
+                    ex(segment.right), to, ex(product.columns), "1",
+                )  # fmt: skip
+
+    def before_lines(self) -> None:
+        """What serves all lines of a slice."""
+        if all(axis.right == 0 for axis in self.product.axes.lines):
+            self._pack([])
+
+    @contextmanager
+    def _walk(self, name: str, axes: tuple[Axis, ...], begin: str, end: str) -> Iterator[tuple[Terms, Terms]]:
+        """for line in range(begin, end): where it begins in the operands."""
+        writer = self.writer
+        if not axes:
+            yield [], []
+            return
+        writer.line(f"for {name} in range({begin}, {end}):")
+        with writer.indented():
+            names = [name] if len(axes) == 1 else [f"{name}{number}" for number in range(len(axes))]
+            rest = name
+            for number in range(len(axes) - 1, 0, -1):
+                extent = writer.extent(axes[number].extent)
+                writer.line(f"{names[number]} = {rest} % {extent}")
+                following = names[0] if number == 1 else f"{name}_rest"
+                writer.line(f"{following} = {rest} // {extent}")
+                rest = following
+            left = [(each, axis.left) for each, axis in zip(names, axes, strict=True)]
+            right = [(each, axis.right) for each, axis in zip(names, axes, strict=True)]
+            yield left, right
+
+    def _pack(self, right: Terms) -> None:
+        product, ex = self.product, self.writer.extent
+        if product.panels is None:
+            return
+        (depth,) = product.axes.depth
+        source = self._address(product.rhs, product.axes.right.offset, *right, *self._column(product.axes.column.right))
+        self._call(
+            f"pack_{self.name}", ex(depth.extent), self._columns, source, ex(depth.right),
+            ex(product.axes.column.right), self._panels,
         )  # fmt: skip
 
-    def _target(self, batch: str, row: str, column: str) -> tuple[str, Extent]:
+    @property
+    def _panels(self) -> str:
+        assert self.product.panels is not None
+        return self._address(self.product.panels, 0, ("slice", self._panel_elements))
+
+    @property
+    def _columns(self) -> str:
+        return self.block.count if self.block is not None else self.writer.extent(self.product.columns)
+
+    def _column(self, stride: Extent) -> Terms:
+        """Where the block of columns begins."""
+        return [("block", stride)] if self.block is not None else []
+
+    def _multiply(self, left: Terms, right: Terms) -> None:
+        """The product of a line, of a block of columns, or of the rows of a slice."""
+        product, ex = self.product, self.writer.extent
+        axes = product.axes
+        rows_of_slice = self.block is None and not axes.lines
+        rows = "end - begin" if rows_of_slice else ex(product.rows)
+        if rows_of_slice:
+            left = [*left, ("begin", axes.row.left)]
+        target, stride = self._target()
+        *outer, depth = axes.depth
+        segment = outer.pop() if outer else None
+        if outer and segment is not None:  # written even where there is nothing to sum
+            writer = self.writer
+            count = writer.extent(extent_of(outer))
+            writer.line(f"segments = {ex(segment.extent)} if {count} > 0 else 0")
+        loop = self._walk("deep", tuple(outer), "0", f"max({count}, 1)") if outer else self._each("deep", ())
+        with loop as (a_depth, b_depth):
+            a = self._address(product.lhs, axes.left.offset, *left, *a_depth)
+            if product.panels is not None:
+                b, panel, step = self._panels, ex(depth.extent * self.width), str(self.width)
+            else:
+                b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *self._column(1))
+                panel, step = str(self.width), ex(depth.right)
+            if segment is None:
+                self._call(
+                    f"gemm_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left), ex(depth.left),
+                    b, panel, step, target, ex(stride),
+                )  # fmt: skip
+                return
+            self._call(
+                f"gemm_segments_{self.name}", rows, self._columns, ex(depth.extent),
+                "segments" if outer else ex(segment.extent), a, ex(axes.row.left), ex(depth.left), ex(segment.left), b,
+                panel, step, ex(segment.right), target, ex(stride), "min(deep, 1)" if outer else "0",
+            )  # fmt: skip
+
+    def _each(self, name: str, axes: Sequence[Axis]) -> AbstractContextManager[tuple[Terms, Terms]]:
+        """A loop over all places of some axes."""
+        return self._walk(name, tuple(axes), "0", self.writer.extent(extent_of(axes)))
+
+    def _target(self) -> tuple[str, Extent]:
         """Where the product goes, and how far its rows are apart."""
         product, home = self.product, self.nest.product_home
-        if home is None and self.block is not None:
-            size = product.rows * self.block.columns
-            return self._address(product.result, ("slice", self._result_elements), (batch, size)), self.block.columns
-        target = home or product.result
-        whole = product.rows * product.columns
-        return self._address(target, (batch, whole), (row, product.columns), (column, 1)), product.columns
+        if home is None and (self.block is not None or self.by_lines):
+            row = self.block.columns if self.block is not None else product.columns
+            return self._address(product.result, 0, ("slice", self._result_elements)), row
+        start = self._column(1)
+        if self.by_lines:
+            start = [("line", product.rows * product.columns)]
+        elif self.block is None:
+            start = [("begin", product.columns)]
+        return self._address(home or product.result, 0, *start), product.columns
 
-    def _address(self, buffer: Buffer, *terms: tuple[str, Extent]) -> str:
-        """The address of an element: Σ index · stride."""
-        parts = [i if s == 1 else f"{i} * {self.writer.extent(s)}" for i, s in terms if i and s != 0]
-        return f"address({buffer.name}, {' + '.join(parts) or '0'})"
+    def _address(self, buffer: Buffer, offset: Extent, *terms: tuple[str, Extent]) -> str:
+        """The address of an element: offset + Σ index · stride."""
+        parts = [i if s == 1 else f"{i} * {self.writer.extent(s)}" for i, s in terms if s != 0]
+        if offset != 0 or not parts:
+            parts.append(self.writer.extent(offset))
+        return f"address({buffer.name}, {' + '.join(parts)})"
 
     def _call(self, function: str, *arguments: str) -> None:
         self.writer.line(self.writer.called(f"{function}({', '.join(arguments)})"))

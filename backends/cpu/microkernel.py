@@ -35,20 +35,25 @@ TILE = (
     ("k", I64), ("a", POINTER), ("a_row", I64), ("a_depth", I64), ("b", POINTER), ("b_depth", I64),
     ("c", POINTER), ("c_row", I64), ("columns", I64), ("resume", I1),
 )  # fmt: skip
+SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of `rows` by `vectors`; where `masked`, only some columns of the last vector exist."""
+    """A tile of `rows` by `vectors`; where `masked`, only some columns of the last vector exist.
+
+    The depth of a `segmented` one is several pieces of k, each so far from the one before.
+    """
 
     tiling: Tiling
     rows: int
     vectors: int
     masked: bool
+    segmented: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{'m' if self.masked else ''}"
+        return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{'m' * self.masked}{'s' * self.segmented}"
 
     @property
     def unroll(self) -> int:
@@ -88,8 +93,8 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     name = f"graphc.tile.{tile.name}.{strides.name}"
     if name in module.globals:
         return module.globals[name]
-    function, b = new_function(module, name, TILE)
-    k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume = function.args
+    function, b = new_function(module, name, TILE + SEGMENTS if tile.segmented else TILE)
+    k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume, *pieces = function.args
     v, rows, vectors = Vectors(tile.tiling, b), range(tile.rows), range(tile.vectors)
     vector_bytes = tile.tiling.lanes * tile.tiling.size
     row: Word = a_row if strides.row is None else strides.row
@@ -124,9 +129,24 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     for total, value in zip(sums, held, strict=True):
         total.add_incoming(v.zero, start)
         total.add_incoming(value, again)
-    values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
-    if tile.unroll > 1:
-        values = carry(b, b.srem(k, word(tile.unroll)), 1, values, step, "rest")
+
+    def piece(a: ir.Value, right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+        """A run of the depth: k steps."""
+        values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
+        if tile.unroll > 1:
+            values = carry(b, b.srem(k, word(tile.unroll)), 1, values, step, "rest")
+        return values
+
+    def segment(a: ir.Value, right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+        """A run, and on to where the next one begins."""
+        _, a_segment, b_segment = pieces
+        _, _, *after = piece(a, right, *sums)
+        return [at(b, a, a_segment), at(b, right, b_segment), *after]
+
+    if tile.segmented:
+        values = carry(b, pieces[0], 1, [a, right, *sums], segment, "segments")
+    else:
+        values = piece(a, right, *sums)
     for value, place in zip(values[2:], places, strict=True):
         v.store(value, *place)
     b.ret_void()

@@ -23,7 +23,8 @@ from graphc.errors import BackendError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, find_op
 from graphc.passes.fuse import fuse
-from graphc.passes.fuse.group import Group, domain_of, is_floating, is_fusable, is_squeeze
+from graphc.passes.fuse.group import Group, domain_of, is_fusable
+from graphc.passes.fuse.views import is_floating, is_squeeze
 from graphc.passes.prepare import prepare
 
 CHECK_INDICES = '''from graphc.backends.cpu.functions import to_i64

@@ -228,9 +228,6 @@ class Writer:
             for statement in (*walk.lines, *walk.row_loads, *walk.elements):
                 yield from self.indices_of(statement)
             yield from (accumulator.index for accumulator in walk.accumulators if accumulator.buffer is not None)
-        if self.nest.product is not None:  # its rows must stay rows
-            rank = len(self.nest.domain)
-            yield Index(0, tuple((axis, 1) for axis in range(rank) if axis == self.nest.split - 1))
 
     # -- the whole ----------------------------------------------------------------------------------------------------
 

@@ -21,12 +21,11 @@ from graphc.backends.nests.nest import (
     Index,
     Load,
     Nest,
-    Operand,
     Pass,
     Product,
     Store,
+    product_of,
 )
-from graphc.backends.nests.positions import strides_of
 from graphc.backends.nests.reading import Reader, Scope
 from graphc.backends.nests.scalar import computing
 from graphc.backends.nests.storing import storing_passes
@@ -35,6 +34,7 @@ from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.group import Group, group_of
 from graphc.passes.fuse.place import Cut, Place, squeezed
+from graphc.types import DType
 
 
 def lower(region: Graph, *, canonical: bool = False, reserved: frozenset[str] = frozenset()) -> Nest:
@@ -121,32 +121,30 @@ class _Lowering:
         node = self.group.contraction
         if node is None:
             return
-        lhs, rhs = node.operands
-        ((a_contract,), (b_contract,)) = node.attributes["contract"]
-        stacked = bool(node.attributes["batch"][0])
-        shape = node.result.type.shape
-        batch: Extent = shape[0] if stacked else 1
-        left = self._matrix(lhs, a_contract, stacked)
-        right = self._matrix(rhs, b_contract, stacked)
+        axes = self.group.product
+        assert axes is not None
+        left, right = (self.reader.buffers[operand.base] for operand in (axes.left, axes.right))
+        if self.nest.cut is Cut.DEPTH:
+            place = self.group.places[node.result]
+            parts = self._parts(node.result, "sum", node.result.type.dtype, place)
+            self.nest.slice_accumulators.append(parts)
+            assert parts.buffer is not None
+            self.nest.product = Product(left, right, parts.buffer, axes, None, node)
+            return
         by_columns = self.nest.cut is Cut.COLUMNS
-        result = self._temporary(node.result.name, node.result, node.result.type.size, per_slice=by_columns)
+        in_parts = by_columns or bool(axes.lines)
+        result = self._temporary(node.result.name, node.result, node.result.type.size, per_slice=in_parts)
         panels = None
-        if right.line != 1:
-            panels = self._temporary(f"{rhs.name}_panels", rhs, 0, per_slice=True)
-        depth = lhs.type.shape[a_contract]
-        self.nest.product = Product(left, right, result, batch, shape[-2], shape[-1], depth, panels, node)
+        if axes.is_packed:
+            panels = self._temporary(f"{node.operands[1].name}_panels", node.result, 0, per_slice=True)
+        self.nest.product = Product(left, right, result, axes, panels, node)
         self.reader.buffers[node.result] = self.reader.buffers.get(node.result, result)
         self.reader.product = (node.result, result)
-
-    def _matrix(self, value: Value, contract: int, stacked: bool) -> Operand:
-        strides = strides_of(value.type.shape)
-        (line,) = (a for a in range(int(stacked), value.type.rank) if a != contract)
-        return Operand(self.reader.buffers[value], strides[0] if stacked else 0, strides[line], strides[contract])
 
     def _place_product(self) -> None:
         """The product may lie in the memory of an output that is written no earlier than the product is last read."""
         product = self.nest.product
-        if product is None:
+        if product is None or self.nest.cut is Cut.DEPTH:
             return
         value = product.node.result
         if value in self.outputs:
@@ -265,21 +263,22 @@ class _Lowering:
         value, op = node.result, node.op.name
         dtype = node.operands[0].type.dtype
         if place.finish:
-            kept = tuple(self.group.domain[a] for a in place.axes)
-            size: Extent = 1
-            for extent in kept:
-                size = size * extent
-            part = self._temporary(f"{value.name}_parts", value, size, per_slice=True)
-            index = self.reader.index_over(place.axes)
-            accumulator = Accumulator(self.names.of(value.name), op, dtype, "slice", part, index, size)
-            self.reader.totals[value] = accumulator
-            return accumulator
+            return self._parts(value, op, dtype, place)
         if self.group.cut is Cut.ROWS:
             position = self.names.of(f"{value.name}_at") if op in ("argmax", "argmin") else ""
             axis = len(self.group.domain) - 1
             return Accumulator(self.names.of(value.name), op, dtype, "row", position=position, axis=axis)
         kept_in = self.reader.columns[value]
         return Accumulator(kept_in.name, op, dtype, "column", kept_in, self.reader.line_index())
+
+    def _parts(self, value: Value, op: str, dtype: DType, place: Place) -> Accumulator:
+        """What every slice gathers for itself, put together at the finish."""
+        size = product_of(tuple(self.group.domain[axis] for axis in place.axes))
+        part = self._temporary(f"{value.name}_parts", value, size, per_slice=True)
+        index = self.reader.index_over(place.axes)
+        accumulator = Accumulator(self.names.of(value.name), op, dtype, "slice", part, index, size)
+        self.reader.totals[value] = accumulator
+        return accumulator
 
     # -- scalars and the finish ---------------------------------------------------------------------------------------
 
@@ -321,7 +320,7 @@ class _Lowering:
         sharing: dict[Buffer, tuple[Buffer, ...]] = {}
         fixed = set()
         if self.nest.product is not None:
-            fixed = {self.nest.product.lhs.buffer, self.nest.product.rhs.buffer}
+            fixed = {self.nest.product.lhs, self.nest.product.rhs}
         loads: dict[Buffer, list[tuple[tuple[int, int], Load]]] = {}
         for moment, statement in self._moments():
             if isinstance(statement, Load):

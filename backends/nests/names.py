@@ -14,7 +14,7 @@ RESERVED = frozenset(
     {
         "row", "slice", "slices", "begin", "end", "first", "last", "rows", "columns", "share", "address", "extent",
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
-        "fetch", "min", "stop", "tile",
+        "fetch", "min", "stop", "tile", "line_begin", "line_end", "line_rest", "deep_rest",
     }
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ class Names:
         if not name[0].isalpha() and name[0] != "_":
             name = f"v{name}"
         base, count = name, 1
-        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"[bijkn]\d*", name):
+        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"([bijkn]|line|deep)\d*", name):
             count += 1
             name = f"{base}_{count}"
         self._taken.add(name)

@@ -25,6 +25,7 @@ from typing import TypeAlias
 from graphc.dim import Extent
 from graphc.ir import Node, Value
 from graphc.passes.fuse.place import Cut
+from graphc.passes.fuse.product import MatrixProduct
 from graphc.types import DType
 
 
@@ -188,28 +189,36 @@ class Finish:
 
 
 @dataclass(frozen=True, eq=False)
-class Operand:
-    """A matrix operand of a product: where element (line, depth) of batch b lies, in elements."""
-
-    buffer: Buffer
-    batch: Extent
-    line: Extent
-    depth: Extent
-
-
-@dataclass(frozen=True, eq=False)
 class Product:
-    """A product of (stacks of) matrices that fills `result` before the passes: rows of lhs by columns of rhs."""
+    """A product of matrices that fills `result` before the passes, or line by line between them.
 
-    lhs: Operand
-    rhs: Operand
+    `axes` say where the elements of lhs and rhs lie. The result has a row for each place of the batch and row axes.
+    """
+
+    lhs: Buffer
+    rhs: Buffer
     result: Buffer
-    batch: Extent
-    rows: Extent
-    columns: Extent
-    depth: Extent
+    axes: MatrixProduct
     panels: Buffer | None  # where rhs is packed, when its columns do not lie side by side
     node: Node
+
+    @property
+    def lines(self) -> Extent:
+        """How many products of matrices there are."""
+        return product_of(tuple(axis.extent for axis in self.axes.lines))
+
+    @property
+    def rows(self) -> Extent:
+        """Rows of each of them."""
+        return self.axes.row.extent
+
+    @property
+    def columns(self) -> Extent:
+        return self.axes.column.extent
+
+    @property
+    def depth(self) -> Extent:
+        return product_of(tuple(axis.extent for axis in self.axes.depth))
 
 
 @dataclass

@@ -6,20 +6,10 @@ linear([i0, i1], (N, 512))      512*i0 + i1
 from __future__ import annotations
 
 from graphc.backends.nests.nest import Index
-from graphc.dim import Extent
+from graphc.passes.fuse.strided import strides_of
 from graphc.types import Shape
 
 Indices = list[Index]
-
-
-def strides_of(shape: Shape) -> list[Extent]:
-    """Row-major strides, in elements."""
-    strides: list[Extent] = []
-    step: Extent = 1
-    for extent in reversed(shape):
-        strides.append(step)
-        step = step * extent
-    return strides[::-1]
 
 
 def linear(at: Indices, shape: Shape) -> Index:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from graphc.backends.nests.nest import Accumulator, Buffer, Check, Compute, Fold, Index, Load, Nest, Statement
+from graphc.backends.nests.nest import Accumulator, Buffer, Check, Compute, Fold, Index, Load, Nest, Product, Statement
+from graphc.passes.fuse.strided import Strided, strides_of
 
 
 def print_nest(nest: Nest) -> str:
@@ -27,12 +28,7 @@ def print_nest(nest: Nest) -> str:
         lines.append(f"  {buffer.name} may lie in {', '.join(each.name for each in shared)}")
     product = nest.product
     if product is not None:
-        lines.append(
-            f"  product {product.result.name}[{product.rows}, {product.columns}] = "
-            f"{product.lhs.buffer.name} · {product.rhs.buffer.name} over {product.depth}"
-            + (f", {product.batch} times" if product.batch != 1 else "")
-            + (f", packed into {product.panels.name}" if product.panels is not None else "")
-        )
+        lines += _product(product)
         for home in nest.product_homes:
             lines.append(f"  {product.result.name} may lie in {home.name}")
     lines += _section("once", nest.scalars)
@@ -51,6 +47,27 @@ def print_nest(nest: Nest) -> str:
         lines += [f"    {total} = all parts of {accumulator.name}" for accumulator, total in finish.accumulators]
         lines += [f"    {line}" for line in map(_statement, finish.statements)]
     return "\n".join(lines)
+
+
+def _product(product: Product) -> Iterator[str]:
+    result, axes = product.result.name, product.axes
+    packed = f", packed into {product.panels.name}" if product.panels is not None else ""
+    depth = " × ".join(str(axis.extent) for axis in axes.depth)
+    yield (
+        f"  product {result}[{product.rows}, {product.columns}] = {_strided(product.lhs, axes.left)} · "
+        f"{_strided(product.rhs, axes.right)} over {depth}{packed}"
+    )
+    if axes.lines:
+        yield f"    for each of the lines {' × '.join(str(axis.extent) for axis in axes.lines)}"
+
+
+def _strided(buffer: Buffer, operand: Strided) -> str:
+    """An operand, with the strides of its axes where it is a view."""
+    strides = tuple(operand.strides)
+    if strides == tuple(strides_of(operand.base.type.shape)) and operand.offset == 0:
+        return buffer.name
+    start = f" from {operand.offset}" if operand.offset != 0 else ""
+    return f"{buffer.name}{start} by ({', '.join(map(str, strides))})"
 
 
 def _buffer(buffer: Buffer) -> str:

@@ -22,13 +22,15 @@ from graphc.backends.nests.nest import (
     Pass,
     Statement,
 )
-from graphc.backends.nests.positions import Indices, linear, strides_of
+from graphc.backends.nests.positions import Indices, linear
 from graphc.backends.nests.scalar import computing, conversion, literal, rounded, template_of
 from graphc.dim import Dim, Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
-from graphc.passes.fuse.group import Group, is_squeeze
+from graphc.passes.fuse.group import Group
 from graphc.passes.fuse.place import Cut, Place, whole_axes
+from graphc.passes.fuse.strided import strides_of
+from graphc.passes.fuse.views import is_squeeze
 from graphc.types import Shape, i64
 
 

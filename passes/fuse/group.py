@@ -16,29 +16,17 @@ from dataclasses import dataclass
 from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
+from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
+from graphc.passes.fuse.product import MatrixProduct, product_of
+from graphc.passes.fuse.views import is_floating, is_squeeze
 from graphc.types import Shape
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 
-# Moving elements to other places costs nothing where they are loaded: these ops are repeated in every kernel that reads
-# them.
-VIEWS = frozenset({"broadcast_to", "permute_dims", "slice", "flip", "windows"})
-FREE = frozenset({"full", "iota"})
-
 _COMPUTED = (Kind.ELEMENTWISE, Kind.RANDOM)
-
-
-def is_squeeze(node: Node) -> bool:
-    """Whether a node only adds or removes axes of extent 1."""
-    return node.op.name == "reshape" and squeezed(node.operands[0].type.shape) == squeezed(node.result.type.shape)
-
-
-def is_floating(node: Node) -> bool:
-    """Whether a node is repeated where it is read instead of being computed once."""
-    return node.op.name in VIEWS or node.op.name in FREE or is_squeeze(node)
 
 
 def is_fusable(node: Node) -> bool:
@@ -79,6 +67,7 @@ class Group:
         self.cut: Cut | None = None
         self.split: int | None = None  # the number of leading axes of the domain that are rows
         self.contraction: Node | None = None
+        self.product: MatrixProduct | None = None  # of the contraction
         self.members: list[Node] = []
         self.places: dict[Value, Place] = {}
         self._producer = producers
@@ -157,7 +146,10 @@ class Group:
     def _place_contraction(self, node: Node) -> Place | Refusal:
         if self.members:
             return Refusal("a contraction starts a kernel")
-        self.contraction = node
+        self.contraction, self.product = node, product_of(node, self._producer)
+        if self.product.is_deep:
+            self.cut, self.split = Cut.DEPTH, self._rows_of_product
+            return Place(tuple(range(len(self.domain))), 0, True)
         return Place(tuple(range(len(self.domain))))
 
     def _place_reading(self, node: Node) -> Place | Refusal:
@@ -213,7 +205,7 @@ class Group:
         rank = len(self.domain)
         if not shape:
             return ()
-        if shape == self.domain and not finish:
+        if shape == self.domain and not finish and self.cut is not Cut.DEPTH:
             return tuple(range(rank))
         if self.split is not None and self.cut is Cut.ROWS and not finish and shape == self.domain[: self.split]:
             return tuple(range(self.split))
@@ -244,8 +236,10 @@ class Group:
         return refusal or place
 
     def _settle(self, cut: Cut, split: int) -> Refusal | None:
-        if self.contraction is not None and split != len(self.domain) - 1:
+        if self.product is not None and split != self._rows_of_product:
             return Refusal("a product is cut along the rows or the columns of its matrices")
+        if self.product is not None and self.product.lines and cut is Cut.COLUMNS and self.cut is not Cut.DEPTH:
+            return Refusal("a product of several lines is cut along them")
         if self.cut is None:
             self.cut, self.split = cut, split
         if self.cut is not cut or self.split != split:
@@ -297,6 +291,14 @@ class Group:
             tuple(a for i, a in enumerate(operand.axes) if i not in folded),
         )
 
+    @property
+    def _rows_of_product(self) -> int:
+        """The number of the domain's axes that are rows of the contraction."""
+        assert self.contraction is not None
+        (_, contract), (_, batch) = self.contraction.attributes["contract"], self.contraction.attributes["batch"]
+        shape = self.contraction.operands[1].type.shape
+        return len(self.domain) - len(squeezed(tuple(shape[axis] for axis in free_axes(len(shape), contract, batch))))
+
     # -- the kernel that it makes -------------------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -306,8 +308,10 @@ class Group:
         rank = len(self.domain)
         if rank < 2:
             self.cut, self.split = Cut.COLUMNS, 0
-        elif self.contraction is not None and rank == 2 and _is_wide(self.domain[1:]):
-            self.cut, self.split = Cut.COLUMNS, 1
+        elif self.product is not None:
+            self.split = self._rows_of_product
+            by_columns = not self.product.lines and _is_wide(self.domain[self.split :])
+            self.cut = Cut.COLUMNS if by_columns else Cut.ROWS
         else:
             self.cut, self.split = Cut.ROWS, rank - 1
 

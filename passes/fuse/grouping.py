@@ -14,8 +14,10 @@ from itertools import islice
 
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
-from graphc.passes.fuse.group import Group, Refusal, domain_of, is_floating, is_fusable, reads_memory
+from graphc.passes.fuse.group import Group, Refusal, domain_of, is_fusable, reads_memory
 from graphc.passes.fuse.place import Place, squeezed
+from graphc.passes.fuse.product import reads_in_place
+from graphc.passes.fuse.views import is_floating
 
 _LOOKED_AT = 6  # kernels that read the same values, latest first
 
@@ -86,9 +88,10 @@ class Grouping:
         self._note_reads(node, self.position[node])
 
     def _prepare_operands(self, node: Node) -> None:
-        """Arrays that are read as a whole lie in memory, even where they are views."""
+        """Arrays that are read as a whole lie in memory, even as views; but products read some views in place."""
         for i in reads_memory(node):
-            self.materialize(node.operands[i])
+            if node.op.kind is not Kind.CONTRACTION or not reads_in_place(node, i, self.graph.producers.get):
+                self.materialize(node.operands[i])
 
     # -- joining ------------------------------------------------------------------------------------------------------
 

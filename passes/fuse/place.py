@@ -25,6 +25,7 @@ class Cut(StrEnum):
 
     ROWS = "rows"  # along the leading axes; reductions over all trailing axes are known in the slice
     COLUMNS = "columns"  # along the trailing axes; reductions over all leading axes are known in the slice
+    DEPTH = "depth"  # along what a contraction sums over; everything is known at the finish
 
 
 @dataclass(frozen=True)

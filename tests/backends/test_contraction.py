@@ -1,7 +1,5 @@
 """gemm and pack of generated kernels: exact sums at any size, no byte beyond the operands, one order of summation."""
 
-import ctypes
-import mmap
 import os
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from numba import config, njit
 
 from graphc.backends.cpu.contraction import gemm_f32, gemm_f64, pack_f32, pack_f64, panel_width
 from graphc.backends.cpu.machine import machine
+from guarded_memory import Guarded
 
 SIZES = (1, 2, 3, 5, 7, 17, 31, 33, 127, 1000)
 GEMM = "void(int64,int64,int64,uintp,int64,int64,uintp,int64,int64,uintp,int64)"
@@ -41,22 +40,6 @@ def pack64(k, n, b, b_row, b_column, packed):
 
 
 GEMMS, PACKS = {"float32": gemm32, "float64": gemm64}, {"float32": pack32, "float64": pack64}
-
-
-class Guarded:
-    """Memory that ends where the next byte is out of bounds: the page behind it can be neither read nor written."""
-
-    def __init__(self, size):
-        self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
-        self.pages = mmap.mmap(-1, self.size + mmap.PAGESIZE)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
-        libc = ctypes.CDLL(None, use_errno=True)
-        assert libc.mprotect(ctypes.c_void_p(start + self.size), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-
-    def array(self, shape, dtype):
-        """An array whose last byte is the last that may be touched."""
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        return np.frombuffer(self.pages, dtype, int(np.prod(shape)), self.size - size).reshape(shape)
 
 
 POOLS = [Guarded(9_000_000) for _ in range(4)]

@@ -18,7 +18,7 @@ from graphc.text.parser import parse
 
 NESTS = [
     "elementwise", "softmax_rows", "affine_batch_norm_relu", "two_sums_of_one_pass", "total_at_the_finish",
-    "numbers_of_layers",
+    "numbers_of_layers", "windows_in_place", "cut_by_depth",
 ]  # fmt: skip
 SOURCES = ["elementwise", "softmax_rows", "two_sums_of_one_pass", "total_at_the_finish", "numbers_of_layers"]
 

@@ -1,0 +1,67 @@
+"""A product whose depth is several pieces of memory: the windows of an image, without a copy of them.
+
+    y[q, o] = sum over h, p of x[q·stride + h·line + p] · w[h, p, o]        one line of a convolution, 3 segments of 3·C
+
+    gemm_segments(m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume)
+        C[i·c_row + j] (+)= sum over s, p of A[i·a_row + s·a_segment + p·a_depth]
+                                           · B[(j // W)·b_panel + s·b_segment + p·b_depth + j % W]
+
+All of the depth passes through a tile while its sums stay in registers: in ascending s, then ascending p. With resume
+the sums go on from what C holds, so that a depth of more than two levels is several calls, and not a bit changes. The
+operands are read where they lie, at strides of any size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
+from graphc.backends.cpu.panels import each_panel
+from graphc.backends.cpu.vector_ir import I64, POINTER, Tiling, at, new_function, times, word
+
+SEGMENTED = (
+    "m", "n", "k", "segments", "a", "a_row", "a_depth", "a_segment", "b", "b_panel", "b_depth", "b_segment",
+    "c", "c_row", "resume",
+)  # fmt: skip
+_ADDRESSES = {"a", "b", "c"}
+
+
+class Segments:
+    """The loops around the tiles: panels of columns, and for each all rows."""
+
+    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
+        self.module, self.tiling, self.literals = module, tiling, literals
+
+    def emit(self) -> ir.Function:
+        """The function, once per module and combination of known numbers."""
+        known = ".".join(str(self.literals.get(name, "x")) for name in SEGMENTED)
+        name = f"graphc.gemm_segments.{self.tiling.suffix}.{known}"
+        if name in self.module.globals:
+            return self.module.globals[name]
+        function, b = new_function(self.module, name, [(x, POINTER if x in _ADDRESSES else I64) for x in SEGMENTED])
+        given: dict[str, Any] = dict(zip(SEGMENTED, function.args, strict=True)) | self.literals
+        stride = {x: times(b, given[x], self.tiling.size) for x in SEGMENTED if "_" in x}
+        m, n, k, segments = (word(given[x]) for x in ("m", "n", "k", "segments"))
+        resume = b.icmp_signed("!=", word(given["resume"]), word(0))
+        in_tile = Strides(*(s if isinstance(s, int) else None for s in (stride["a_row"], stride["a_depth"])))
+        a_row, a_depth, c_row = word(stride["a_row"]), word(stride["a_depth"]), word(stride["c_row"])
+        between = [word(stride["a_segment"]), word(stride["b_segment"])]
+
+        def panel(j: ir.Value, vectors: int, masked: bool) -> None:
+            columns = b.sub(n, j)
+            right = at(b, given["b"], times(b, stride["b_panel"], b.sdiv(j, word(self.tiling.width))))
+            c_j = at(b, given["c"], times(b, j, self.tiling.size))
+
+            def tile(i: ir.Value, height: int) -> None:
+                call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked, True), in_tile)
+                a_i, c_ij = at(b, given["a"], times(b, stride["a_row"], i)), at(b, c_j, times(b, stride["c_row"], i))
+                operands = [k, a_i, a_row, a_depth, right, word(stride["b_depth"]), c_ij, c_row, columns, resume]
+                b.call(call, [*operands, segments, *between])
+
+            each_tile(b, self.tiling, m, tile)
+
+        each_panel(b, self.tiling, n, self.literals.get("n"), panel)
+        b.ret_void()
+        return function

@@ -1,0 +1,169 @@
+"""A contraction as a kernel reads it: a product of matrices whose rows and depth may consist of several axes.
+
+    dot_general(windows(x): f32[N,30,30,3,3,8], w: f32[3,3,8,16])
+        lines    N, 30           each a product of its own
+        rows     30              stride 8
+        depth    3, 24           3 segments, each a run of 24 neighbours of x
+        columns  16
+
+Operands that are affine views are read where they lie. Neighbouring axes become one where both operands allow it; what
+is left of the rows are *lines*, and of the depth *segments*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from graphc.dim import Extent, evaluate_extent
+from graphc.ir import Node
+from graphc.ops.contraction import free_axes
+from graphc.passes.fuse.strided import Producer, Strided, contiguous, strided
+
+MOST_PARTS = 1 << 17  # results of a product that is cut along its depth: each slice has a sum of its own for each
+FEW_COLUMNS = 128  # which cannot be shared by many threads
+LEAST_WORK = 400_000  # multiplications with every named dim at 1, from where on it is worth it
+LEAST_DEPTH = 32
+LEAST_RUN = 4  # neighbours that make a run of the depth, or a line of rows, worth a loop
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a product: its extent, and how far its places are apart in the left and the right operand."""
+
+    extent: Extent
+    left: Extent
+    right: Extent
+
+    def follows(self, outer: Axis) -> bool:
+        """Whether this axis and the one around it are one axis."""
+        return outer.left == self.left * self.extent and outer.right == self.right * self.extent
+
+
+@dataclass(frozen=True)
+class MatrixProduct:
+    """Where the elements lie that a contraction multiplies: batch and row axes, columns, depth, outermost first."""
+
+    left: Strided
+    right: Strided
+    batch: tuple[Axis, ...]
+    rows: tuple[Axis, ...]
+    columns: tuple[Axis, ...]
+    depth: tuple[Axis, ...]
+
+    @property
+    def lines(self) -> tuple[Axis, ...]:
+        """The axes that are walked one place after another, with a product of matrices at each."""
+        return (*self.batch, *self.rows[:-1])
+
+    @property
+    def row(self) -> Axis:
+        return self.rows[-1]
+
+    @property
+    def column(self) -> Axis:
+        return self.columns[-1]
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the right operand is copied to panels before it is read."""
+        return self.column.right != 1
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether kernels can compute it as it is."""
+        return len(self.columns) == 1 and (not self.is_packed or len(self.depth) == 1)
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it is cut along its depth: few columns, each a sum over many places."""
+        size = extent_of((*self.batch, *self.rows, *self.columns))
+        depth = _at_least(extent_of(self.depth))
+        if self.is_packed or not isinstance(size, int) or not isinstance(self.column.extent, int):
+            return False
+        return size <= MOST_PARTS and self.column.extent <= FEW_COLUMNS and (
+            depth >= LEAST_DEPTH and size * depth >= LEAST_WORK
+        )  # fmt: skip
+
+    @property
+    def suits(self) -> bool:
+        """Whether it is fast as it is: runs along the depth or along rows and columns, and long enough ones."""
+        left = self.depth[-1].left == 1 or self.row.left == 1
+        right = self.column.right == 1 or self.depth[-1].right == 1
+        is_cut = len(self.rows) > 1 or len(self.depth) > 1
+        return left and right and not (is_cut and (_is_short(self.row) or _is_short(self.depth[-1])))
+
+
+def product_of(node: Node, producer: Producer) -> MatrixProduct:
+    """The product of a contraction, its operands read in place where that is fast, else as arrays of their own."""
+    views = [strided(operand, producer) for operand in node.operands]
+    arrays = [contiguous(operand) for operand in node.operands]
+    for left, right in ((views[0], views[1]), (views[0], arrays[1]), (arrays[0], views[1])):
+        found = _product(node, left, right)
+        if found.is_simple and found.suits:
+            return found
+    return _product(node, arrays[0], arrays[1])
+
+
+def fits_a_kernel(node: Node) -> bool:
+    """Whether a contraction can be computed well if both operands lie in memory row by row."""
+    product = _product(node, *(contiguous(operand) for operand in node.operands))
+    return product.is_simple and product.suits
+
+
+def reads_in_place(node: Node, operand: int, producer: Producer) -> bool:
+    """Whether a contraction reads an operand through the views that it consists of."""
+    product = product_of(node, producer)
+    return (product.left, product.right)[operand].base is not node.operands[operand]
+
+
+def _product(node: Node, left: Strided, right: Strided) -> MatrixProduct:
+    lhs, rhs = node.operands
+    (a_depth, b_depth), (a_batch, b_batch) = node.attributes["contract"], node.attributes["batch"]
+    a_free, b_free = free_axes(lhs.type.rank, a_depth, a_batch), free_axes(rhs.type.rank, b_depth, b_batch)
+    a, b = left.strides, right.strides
+
+    def both(first: Iterable[int], second: Iterable[int]) -> Iterator[Axis]:
+        for i, j in zip(first, second, strict=True):
+            yield Axis(lhs.type.shape[i], a[i], b[j])
+
+    return MatrixProduct(
+        left,
+        right,
+        _collapsed(both(a_batch, b_batch)),
+        _collapsed(Axis(lhs.type.shape[i], a[i], 0) for i in a_free) or (Axis(1, 0, 0),),
+        _collapsed(Axis(rhs.type.shape[j], 0, b[j]) for j in b_free) or (Axis(1, 0, 1),),
+        _collapsed(both(a_depth, b_depth)) or (Axis(1, 1, 1),),
+    )
+
+
+def _collapsed(axes: Iterable[Axis]) -> tuple[Axis, ...]:
+    """Axes without those of extent 1, neighbours put together where they are one."""
+    found: list[Axis] = []
+    for axis in axes:
+        if axis.extent == 1:
+            continue
+        if found and axis.follows(found[-1]):
+            found[-1] = Axis(found[-1].extent * axis.extent, axis.left, axis.right)
+        else:
+            found.append(axis)
+    return tuple(found)
+
+
+def extent_of(axes: Iterable[Axis]) -> Extent:
+    """The places along several axes."""
+    total: Extent = 1
+    for axis in axes:
+        total = total * axis.extent
+    return total
+
+
+def _at_least(extent: Extent) -> int:
+    """An extent with every named dim at 1."""
+    if isinstance(extent, int):
+        return extent
+    return evaluate_extent(extent, dict.fromkeys(extent.names, 1))
+
+
+def _is_short(axis: Axis) -> bool:
+    return isinstance(axis.extent, int) and axis.extent < LEAST_RUN
