@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cold_start, training_steps
+from benchmarks import cold_start, comparison
 
 
 def main(arguments: list[str]) -> int:
     """Run one of the benchmarks; gives the exit status."""
     if arguments[:1] == ["cold"]:
         return cold_start.main(arguments[1:])
-    return training_steps.main(arguments)
+    return comparison.main(arguments)
 
 
 if __name__ == "__main__":

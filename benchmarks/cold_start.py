@@ -23,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.workloads import WORKLOADS, Training
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("graphc", "passes", "backends", "frontends", "benchmarks")
 PREDICTED = 1
@@ -48,15 +50,14 @@ def first_step(options: argparse.Namespace) -> dict[str, Any]:
     done("import")
 
     from benchmarks.contenders import graphc_
-    from benchmarks.workloads import WORKLOADS, Mlp
 
     workload = WORKLOADS[options.workload]
-    assert isinstance(workload, Mlp)
+    assert isinstance(workload, Training)
     arrays = workload.arrays(seed=0)
     batch = arrays.pop("x"), arrays.pop("y")
     mark = time.perf_counter()
 
-    model = graphc_.mlp(workload)
+    model = graphc_.build(workload.network)
     model.load_state_dict(arrays)
     done("model")
     build = gc.backends.build
@@ -68,7 +69,7 @@ def first_step(options: argparse.Namespace) -> dict[str, Any]:
         return built
 
     gc.backends.build = timed_build
-    step = graphc_.training_step(workload, model, vars(options))
+    step = graphc_.training_step(workload.network, model, vars(options))
     gc.backends.build = build
     step(*batch)
     done("step")
@@ -82,19 +83,17 @@ def batch_sizes(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Seconds of the first and the second call with each batch size, and what the cache holds after them."""
     import numpy as np
 
-    import graphc as gc
     from benchmarks.contenders import graphc_
-    from benchmarks.workloads import WORKLOADS, Mlp
 
     workload = WORKLOADS[options.workload]
-    assert isinstance(workload, Mlp)
+    assert isinstance(workload, Training)
     rng = np.random.default_rng(0)
-    model = graphc_.mlp(workload)
+    model = graphc_.build(workload.network)
     rows = []
 
     def call(what: str, size: int, executable: Any, start: float) -> None:
-        x = rng.standard_normal((size, workload.sizes[0]), np.float32)
-        y = rng.integers(0, workload.sizes[-1], size)
+        x = rng.standard_normal((size, *workload.network.example), np.float32)
+        y = rng.integers(0, workload.network.classes, size)
         arguments = (x,) if what == "predict" else (x, y)
         executable(*arguments)
         first = time.perf_counter()
@@ -104,12 +103,10 @@ def batch_sizes(options: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append({**found, "reports": reports(executable), "files": cached()})
 
     start = time.perf_counter()
-    predict = gc.compile(
-        model.eval(), inputs=gc.f32["N", workload.sizes[0]], backend=options.backend, threads=options.threads
-    )
+    predict = graphc_.predictor(workload.network, model, vars(options))
     call("predict", PREDICTED, predict, start)
     start = time.perf_counter()
-    step = graphc_.training_step(workload, model, vars(options))
+    step = graphc_.training_step(workload.network, model, vars(options))
     for size in BATCHES:
         call("train", size, step, start)
         start = time.perf_counter()
@@ -143,7 +140,7 @@ def main(arguments: list[str]) -> int:
     """Run the processes and print what they found; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks cold", description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    add("--workload", choices=["mlp_small", "mlp_bn", "mlp_wide"], default="mlp_bn")
+    add("--workload", choices=[name for name, each in WORKLOADS.items() if "training" in each.kinds], default="mlp_bn")
     add("--backend", default="cpu", help="graphc's backend (default: cpu)")
     add("--threads", type=int, default=2, help="(default: 2)")
     add("--repeats", type=int, default=5, help="processes that find a full cache; their median is shown (default: 5)")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks.figures import LARGEST_DISAGREEMENT, best, quartiles, ratio
 
 if TYPE_CHECKING:
-    from benchmarks.training_steps import Measured, Report
+    from benchmarks.comparison import Measured, Report
 
 BUSY = 0.02  # processor seconds a second above which a waiting contender is said to disturb the others
 

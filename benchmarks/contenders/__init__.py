@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.workloads import Workload
 
 
 @dataclass(frozen=True)
@@ -17,14 +21,19 @@ class Contender:
     module: str
     peer: bool = True
     variant: str = ""
-    only_training: bool = False  # there is no such variant of a workload without an optimizer
+    kind: str = ""  # of the workloads that have this variant; all of them if empty
+
+    def runs(self, workload: Workload) -> bool:
+        """Whether there is such a variant of a workload."""
+        return not self.kind or self.kind in workload.kinds
 
 
 CONTENDERS = (
     Contender("graphc", "graphc_", peer=False),
     Contender("torch", "torch_", variant="eager"),
+    Contender("torch.channels-last", "torch_", variant="channels_last", kind="convolutional"),
     Contender("torch.compile", "torch_", variant="parts"),
-    Contender("torch.compile-step", "torch_", variant="step", only_training=True),
+    Contender("torch.compile-step", "torch_", variant="step", kind="training"),
     Contender("jax", "jax_"),
 )
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.serve import Runner, serve
-from benchmarks.workloads import ITEM, Array, Workload
+from benchmarks.contenders.runner import Runner
+from benchmarks.contenders.serve import serve
+from benchmarks.workloads import Workload
+from benchmarks.workloads.constants import ITEM, Array
 
 ELEMENTS = 3 << 22  # 50 MB each
 SIZE = 2048
@@ -53,6 +55,9 @@ class Bandwidth:
     def witness(self) -> list[float]:
         return [float(self._arrays[0][0])]
 
+    def take(self, size: int) -> None:
+        """The arrays are those of the machine, not of a batch."""
+
 
 class Contraction:
     """The library takes its number of threads from the environment."""
@@ -67,6 +72,9 @@ class Contraction:
 
     def witness(self) -> list[float]:
         return [float(self._arrays[0][0, 0])]
+
+    def take(self, size: int) -> None:
+        """The arrays are those of the machine, not of a batch."""
 
 
 if __name__ == "__main__":

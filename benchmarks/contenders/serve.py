@@ -17,24 +17,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads import WORKLOADS, Array, Workload
-
-
-class Runner(Protocol):
-    """A workload made ready by a contender."""
-
-    def run(self, steps: int) -> None:
-        """Do steps, and wait for the result of the last."""
-
-    def witness(self) -> list[float]:
-        """Numbers of the last result that all contenders must agree on; the loss first."""
-
-
-Load = Callable[[Workload, dict[str, Array], dict[str, Any]], Runner]
+from benchmarks.contenders.runner import AbsentError, Load, Runner
+from benchmarks.workloads import WORKLOADS
 
 
 def serve(imports: Callable[[], dict[str, str]], load: Load) -> None:
@@ -63,6 +51,8 @@ class Session:
         """Do what is asked; what goes wrong is an answer too."""
         try:
             return self.load(request) if request["do"] == "load" else self.batch(request)
+        except AbsentError as error:
+            return {"absent": str(error)}
         except Exception as error:  # whatever it was, the harness reports it and goes on with the others
             traceback.print_exc()
             return {"error": f"{type(error).__name__}: {error}"}

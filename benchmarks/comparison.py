@@ -1,4 +1,4 @@
-"""Training steps of graphc and its peers, measured in turns.
+"""Training steps and predictions of graphc and its peers, measured in turns.
 
     python -m benchmarks --only mlp_bn --contenders graphc,jax --rounds 15
 
@@ -29,7 +29,7 @@ from benchmarks.contenders.machine_ import BYTES, FLOPS
 from benchmarks.figures import LARGEST_DISAGREEMENT, disagreement, floor, quartiles
 from benchmarks.processes import PEERS_PYTHON, ContenderAbsentError, ContenderError, Process, Settings, start
 from benchmarks.tables import show
-from benchmarks.workloads import WORKLOADS, Mlp, Workload
+from benchmarks.workloads import WORKLOADS, Workload, select
 
 SETTLE = 0.05  # seconds between batches: thread pools spin for a while before they sleep
 
@@ -95,7 +95,7 @@ def measure(
 ) -> Report:
     """Load all contenders, one after the other, then take turns."""
     machines = [BANDWIDTH, CONTRACTION] if workload.flops else [BANDWIDTH]
-    chosen = [each for each in contenders if isinstance(workload, Mlp) or not each.only_training]
+    chosen = [each for each in contenders if each.runs(workload)]
     running: list[tuple[Measured, Process]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphc-benchmark-")))
@@ -184,7 +184,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    add("--only", type=_workloads, default=list(WORKLOADS.values()), help=f"workloads: {','.join(WORKLOADS)}")
+    add(
+        "--only",
+        type=_workloads,
+        default=list(WORKLOADS.values()),
+        help=f"workloads or kinds of them: {','.join(WORKLOADS)}",
+    )
     names = ",".join(contender.name for contender in CONTENDERS)
     add("--contenders", type=_contenders, default=list(CONTENDERS), help=f"of {names}")
     add("--backend", default="cpu", help="graphc's backend (default: cpu)")
@@ -203,11 +208,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _workloads(text: str) -> list[Workload]:
-    names = text.split(",")
-    unknown = [name for name in names if name not in WORKLOADS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"there is no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
-    return [WORKLOADS[name] for name in names]
+    try:
+        return select(text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _contenders(text: str) -> list[Contender]:

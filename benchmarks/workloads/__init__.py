@@ -1,0 +1,50 @@
+"""What is measured: the same weights and data for every contender, made by NumPy from a seed and handed over.
+
+    WORKLOADS["mlp_bn"].arrays(seed=0)["x"].shape        # (128, 784)
+    select(["inference", "mlp_bn"])                      # all predictions, and one training step
+
+A workload is a training step or a prediction of a network (`network.py`, and a file for each family), or the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmarks.workloads.chain import Chain
+from benchmarks.workloads.lstm import Lstm
+from benchmarks.workloads.mlp import Mlp
+from benchmarks.workloads.network import Network, Prediction, Training
+from benchmarks.workloads.resnet import ResNet
+from benchmarks.workloads.transformer import Transformer
+
+Workload = Training | Prediction | Chain
+
+MLP_SMALL, MLP_BN, MLP_WIDE = Mlp((64, 32, 10)), Mlp((784, 512, 512, 10)), Mlp((1024, 2048, 2048, 10))
+RESNET20, TRANSFORMER, LSTM = ResNet(), Transformer(), Lstm()
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        Training("mlp_small", MLP_SMALL, 32),
+        Training("mlp_bn", MLP_BN, 128),
+        Training("mlp_wide", MLP_WIDE, 512),
+        Training("resnet20", RESNET20, 64, checked=3),  # torch and its channels last part by 8e-5 at the fifth
+        Training("transformer", TRANSFORMER, 16),
+        Training("lstm", LSTM, 32),
+        Chain("chain", 4096, 3072),
+    )
+}
+
+
+def select(names: Iterable[str]) -> list[Workload]:
+    """The workloads of these names or kinds, in the order of WORKLOADS; ValueError names what there is."""
+    wanted = set(names)
+    kinds = {kind for workload in WORKLOADS.values() for kind in workload.kinds}
+    unknown = wanted - set(WORKLOADS) - kinds
+    if unknown:
+        known = f"{', '.join(WORKLOADS)}; kinds {', '.join(sorted(kinds))}"
+        raise ValueError(f"there is no workload {', '.join(sorted(unknown))}; there are {known}")
+    return [workload for workload in WORKLOADS.values() if wanted & {workload.name, *workload.kinds}]
+
+
+__all__ = ["WORKLOADS", "Chain", "Network", "Prediction", "Training", "Workload", "select"]
