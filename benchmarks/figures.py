@@ -33,14 +33,18 @@ def best(medians: Mapping[str, float], names: Sequence[str]) -> float | None:
     return min((medians[name] for name in names if name in medians), default=None)
 
 
-def disagreement(witnesses: Mapping[str, Sequence[Sequence[float]]]) -> float:
-    """The greatest relative difference between any two contenders, over all steps and numbers; infinity for a NaN."""
+def disagreement(witnesses: Mapping[str, Sequence[Sequence[float]]], jointly: bool = False) -> float:
+    """The greatest relative difference between any two contenders, over all steps and numbers; infinity for a NaN.
+
+    Relative to the number, or, `jointly`, to the largest number of the step.
+    """
     greatest = 0.0
     for steps in zip(*witnesses.values(), strict=True):
+        if not all(math.isfinite(number) for numbers in steps for number in numbers):
+            return math.inf
+        largest = max(abs(number) for numbers in steps for number in numbers)
         for numbers in zip(*steps, strict=True):
-            if not all(map(math.isfinite, numbers)):
-                return math.inf
-            scale = max(map(abs, numbers))
+            scale = largest if jointly else max(map(abs, numbers))
             greatest = max(greatest, (max(numbers) - min(numbers)) / scale if scale else 0.0)
     return greatest
 

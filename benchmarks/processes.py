@@ -1,11 +1,11 @@
 """The harness's side of the pipes: a contender in a process of its own, asked one thing at a time.
 
-    with start(contender, settings) as process:
-        process.ask({"do": "load", ...})           # {"first_call": 0.7, ...}, or ContenderError
-        process.ask({"do": "batch", "steps": 50, "warm": 5})
+    with start(contender, settings, folder) as process:
+        process.load("mlp_bn", arrays)             # {"first_call": 0.7, ...}, or ContenderError
+        process.batch(steps=50, warm=5)            # {"seconds": 0.2, ...}
 
-All processes have the same number of threads and processors, and each has folders of its own for compiled code, empty
-at the start.
+All processes have the same number of threads and processors. Each has folders of its own for compiled code, in a folder
+that a later process may be given, too, to find what is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +35,12 @@ THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
 )
-CACHE_VARIABLES = ("GRAPHC_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TMPDIR")
+CACHE_VARIABLES = ("GRAPHC_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TMPDIR")
+JAX_SETTINGS = {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # by default it keeps only what took long
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 FORCED_KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # libraries shall choose by themselves
 
 
@@ -126,6 +130,10 @@ class Process:
         """Time some steps."""
         return self.ask({"do": "batch", "steps": steps, "warm": warm})
 
+    def take(self, size: int) -> dict[str, Any]:
+        """Go on with another batch size, and time its first two steps."""
+        return self.ask({"do": "take", "size": size})
+
     def close(self) -> None:
         """End it, whatever it does."""
         self._process.kill()
@@ -149,14 +157,13 @@ class Process:
 
 
 @contextmanager
-def start(contender: Contender, settings: Settings) -> Iterator[Process]:
-    """A process, ended in the end."""
-    with tempfile.TemporaryDirectory(prefix="graphc-benchmark-", ignore_cleanup_errors=True) as folder:
-        process = Process(contender, settings, Path(folder))
-        try:
-            yield process
-        finally:
-            process.close()
+def start(contender: Contender, settings: Settings, folder: Path) -> Iterator[Process]:
+    """A process with its compiled code in this folder, ended in the end."""
+    process = Process(contender, settings, folder)
+    try:
+        yield process
+    finally:
+        process.close()
 
 
 def _python(contender: Contender, settings: Settings) -> str:
@@ -168,5 +175,5 @@ def _environment(settings: Settings, folder: Path) -> dict[str, str]:
     environment |= dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
     for name in CACHE_VARIABLES:
         environment[name] = str(folder / name.lower())
-        Path(environment[name]).mkdir()
-    return environment | {"JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1"}
+        Path(environment[name]).mkdir(exist_ok=True)
+    return environment | JAX_SETTINGS | {"PYTHONUNBUFFERED": "1"}

@@ -1,8 +1,11 @@
 """A report as text: one line a contender, and what the machine could do at best.
 
-contender                 median           quartiles    least   /peer    /jax  /floor   first call   first loss  idle
-graphc                  3.012 ms       2.984 – 3.071    2.951    0.75    0.75    1.04       1.91 s     2.281933    0%
-jax                     4.016 ms       3.988 – 4.102    3.953    1.00    1.00    1.38       0.85 s     2.281933    0%
+contender           median       quartiles  least  /peer  /jax  /floor     cold     warm new size   memory   result idle
+graphc            3.012 ms   2.984 – 3.071  2.951   0.75  0.75    1.04  3.500 s  0.260 s  0.008 s  11.2 MB 2.281933   0%
+jax               4.016 ms   3.988 – 4.102  3.953   1.00  1.00    1.38  0.850 s  0.650 s  0.810 s  41.0 MB 2.281933   0%
+
+`cold` is the first call with nothing compiled, `warm` the one of a second process with the first's caches, `new size`
+the first step with another batch size, `memory` the peak of a step beyond what was there before the model.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks.figures import LARGEST_DISAGREEMENT, best, quartiles, ratio
 
 if TYPE_CHECKING:
-    from benchmarks.comparison import Measured, Report
+    from benchmarks.report import Measured, Report
 
 BUSY = 0.02  # processor seconds a second above which a waiting contender is said to disturb the others
 
@@ -25,7 +28,7 @@ def show(report: Report) -> str:
     lines = [
         f"{report.workload.name}: {report.workload.title}",
         f"  {'contender':<20}{'median':>12}{'quartiles':>20}{'least':>9}{'/peer':>8}{'/jax':>8}{'/floor':>8}"
-        f"{'first call':>13}{'first loss':>13}{'idle':>6}",
+        f"{'cold':>10}{'warm':>10}{'new size':>10}{'memory':>10}{'result':>12}{'idle':>6}",
     ]
     for each in report.contenders:
         if each.absent:
@@ -54,7 +57,8 @@ def _line(each: Measured, peer: float | None, jax: float | None, floor: float) -
     least = _time(min(each.times), of=median)
     return (
         f"  {each.contender.name:<20}{_time(median):>12}{spread:>20}{least:>9}{ratios}{median / floor:>8.2f}"
-        f"{each.first['first_call']:>11.2f} s{each.first['witnesses'][0][0]:>13.6f}{_idle(each):>6.0%}"
+        f"{_seconds(each.first):>10}{_seconds(each.again):>10}{_seconds(each.new_batch, 'first'):>10}"
+        f"{_memory(each.memory):>10}{each.first['witnesses'][0][0]:>12.6f}{_idle(each):>6.0%}"
     )
 
 
@@ -63,6 +67,15 @@ def _time(seconds: float, of: float | None = None) -> str:
     micro = (seconds if of is None else of) < 1e-3
     number = f"{seconds * 1e6:.1f}" if micro else f"{seconds * 1e3:.3f}"
     return number if of is not None else f"{number} {'us' if micro else 'ms'}"
+
+
+def _seconds(found: dict[str, float], key: str = "first_call") -> str:
+    """Seconds of a first call, a dash where there was none."""
+    return f"{found[key]:.3f} s" if found else "-"
+
+
+def _memory(found: float | None) -> str:
+    return "-" if found is None else f"{found / 1e6:.1f} MB"
 
 
 def _idle(each: Measured) -> float:
@@ -77,7 +90,11 @@ def _work(report: Report) -> str:
 def _agreement(report: Report, count: int) -> str:
     if count < 2:
         return "  results: nothing to compare with"
-    what = f"the first {report.workload.checked} losses" if report.workload.checked > 1 else "the value and gradients"
+    if report.workload.jointly:
+        what = "logits"
+    else:
+        checked = report.workload.checked
+        what = f"the first {checked} losses" if checked > 1 else "the value and gradients"
     found = f"{what} differ by {report.disagreement:.1e} at most, relatively"
     if report.disagreement <= LARGEST_DISAGREEMENT:
         return f"  results: {found}"

@@ -248,6 +248,14 @@ def test_disagreement(witnesses, expected):
     assert disagreement(witnesses) == pytest.approx(expected)
 
 
+def test_disagreement_of_logits_counts_by_the_largest():
+    from benchmarks.figures import disagreement
+
+    witnesses = {"a": [[4.0, 1e-9]], "b": [[4.0, 2e-9]]}
+    assert disagreement(witnesses) == pytest.approx(0.5)
+    assert disagreement(witnesses, jointly=True) == pytest.approx(2.5e-10)
+
+
 def test_contenders_are_found_by_name():
     from benchmarks.contenders import find
 
@@ -257,16 +265,18 @@ def test_contenders_are_found_by_name():
 
 
 def report(**changes):
-    from benchmarks.comparison import Measured, Report
-    from benchmarks.contenders import CONTENDERS
+    from benchmarks.contenders import find
+    from benchmarks.report import Measured, Report
     from benchmarks.workloads import WORKLOADS
 
-    graphc, torch, *_, jax = CONTENDERS
-    first = {"first_call": 0.5, "witnesses": [[2.5]]}
+    graphc, torch, jax = find(["graphc", "torch", "jax"])
+    first = {"import": 0.2, "first_call": 0.5, "witnesses": [[2.5, 7.0]], "memory": 3e7, "process_peak": 9e7}
+    again = {**first, "first_call": 0.125, "memory": 2e6}
+    size = {"size": 96, "first": 0.25, "second": 0.002}
     measured = [
-        Measured(graphc, first, [2e-3, 3e-3, 4e-3], [0.0]),
+        Measured(graphc, first, again, size, times=[2e-3, 3e-3, 4e-3], idle=[0.0]),
         Measured(torch, absent="torch is not installed"),
-        Measured(jax, first, [4e-3, 6e-3, 8e-3], [0.5]),
+        Measured(jax, first, times=[4e-3, 6e-3, 8e-3], idle=[0.5]),
     ]
     given = {"contenders": measured, "bandwidth": 1e10, "contraction": 1e11, "disagreement": 1e-6}
     return Report(WORKLOADS["mlp_bn"], **{**given, **changes})
@@ -277,6 +287,8 @@ def test_a_report_names_all_contenders():
 
     lines = show(report()).splitlines()
     assert lines[2].split()[:9] == ["graphc", "3.000", "ms", "2.500", "–", "3.500", "2.000", "0.50", "0.50"]
+    assert lines[2].split()[10:] == ["0.500", "s", "0.125", "s", "0.250", "s", "2.0", "MB", "2.500000", "0%"]
+    assert lines[4].split()[10:] == ["0.500", "s", "-", "-", "30.0", "MB", "2.500000", "50%"]
     assert lines[3].split(maxsplit=1) == ["torch", "absent: torch is not installed"]
     assert lines[4].split()[7:9] == ["1.00", "1.00"]
     assert "differ by 1.0e-06 at most" in lines[6]
@@ -284,6 +296,10 @@ def test_a_report_names_all_contenders():
     assert not report().failed
     entries = report().as_json()["contenders"]
     assert entries["graphc"]["median"] == 3e-3
+    assert entries["graphc"]["witnesses"] == [[2.5]]
+    assert entries["graphc"]["second process"]["first_call"] == 0.125
+    assert entries["graphc"]["new batch size"]["size"] == 96
+    assert "second process" not in entries["jax"]
     assert entries["torch"] == {"absent": "torch is not installed"}
 
 
@@ -303,15 +319,19 @@ def test_a_process_answers_and_survives_a_failure(tmp_path):
     workload = WORKLOADS["mlp_small"]
     np.savez(tmp_path / "arrays.npz", **workload.arrays(seed=0))
     (graphc,) = find(["graphc"])
-    with start(graphc, Settings(threads=1, backend="interpreter")) as process:
+    with start(graphc, Settings(threads=1, backend="interpreter"), tmp_path) as process:
         loaded = process.load("mlp_small", tmp_path / "arrays.npz")
         assert len(loaded["witnesses"]) == 5
         assert loaded["first_call"] > 0
         assert process.batch(steps=2, warm=1)["seconds"] > 0
+        assert process.take(24)["first"] > 0
     settings = Settings(threads=1, backend="abacus")
-    with start(graphc, settings) as process, pytest.raises(ContenderError, match="there is no backend 'abacus'"):
+    with (
+        start(graphc, settings, tmp_path) as process,
+        pytest.raises(ContenderError, match="there is no backend 'abacus'"),
+    ):
         process.load("mlp_small", tmp_path / "arrays.npz")
-    with start(BANDWIDTH, settings) as process, pytest.raises(ContenderError, match="FileNotFoundError"):
+    with start(BANDWIDTH, settings, tmp_path) as process, pytest.raises(ContenderError, match="FileNotFoundError"):
         process.load("mlp_small", tmp_path / "missing.npz")
 
 
@@ -323,3 +343,61 @@ def test_a_contender_that_is_not_installed_is_absent():
 
     session = Session(imports, load=None)
     assert session.answer({"do": "load", "cpus": []}) == {"absent": "a_peer_that_nobody_has is not installed"}
+
+
+def test_a_second_process_finds_what_the_first_compiled(tmp_path):
+    from benchmarks.contenders import find
+    from benchmarks.processes import Settings, start
+    from benchmarks.workloads import WORKLOADS
+
+    np.savez(tmp_path / "arrays.npz", **WORKLOADS["predict_mlp_small_1"].arrays(seed=0))
+    (graphc,) = find(["graphc"])
+    found, files = [], []
+    for _ in range(2):
+        with start(graphc, Settings(threads=1), tmp_path) as process:
+            found.append(process.load("predict_mlp_small_1", tmp_path / "arrays.npz"))
+        files.append(sorted(path.name for path in (tmp_path / "graphc_cache_dir").rglob("*.o")))
+    assert files[0] == files[1] != []
+    assert found[0]["witnesses"] == found[1]["witnesses"]
+    assert found[1]["process_peak"] is None or found[1]["process_peak"] > found[1]["memory"] > 0
+
+
+def test_peaks_are_forgotten():
+    from benchmarks import memory
+
+    if memory.resident() is None:
+        assert memory.peak() is None
+        return
+    large = np.ones(1 << 24)
+    assert memory.peak() >= memory.resident() > large.nbytes
+    high = memory.peak()
+    del large
+    memory.forget_peak()
+    assert memory.peak() < high - (1 << 26)
+
+
+def test_quick_leaves_out_what_takes_long():
+    from benchmarks.contenders import CONTENDERS
+    from benchmarks.options import parse
+    from benchmarks.workloads import WORKLOADS
+
+    everything, quick = parse([]), parse(["--quick"])
+    assert [workload.name for workload in everything.only] == list(WORKLOADS)
+    assert everything.contenders == list(CONTENDERS)
+    assert everything.second_process
+    assert everything.new_batch
+    assert len(quick.only) < len(everything.only)
+    assert not any(contender.name.startswith("torch.compile") for contender in quick.contenders)
+    assert not quick.second_process
+    named = parse(["--quick", "--only", "mlp_wide", "--contenders", "torch.compile", "--new-batch"])
+    assert [workload.name for workload in named.only] == ["mlp_wide"]
+    assert [contender.name for contender in named.contenders] == ["torch.compile"]
+    assert named.new_batch
+
+
+def test_options_name_what_there_is(capsys):
+    from benchmarks.options import parse
+
+    with pytest.raises(SystemExit):
+        parse(["--only", "alexnet"])
+    assert "there is no workload alexnet" in capsys.readouterr().err

@@ -22,6 +22,7 @@ class Contender:
     peer: bool = True
     variant: str = ""
     kind: str = ""  # of the workloads that have this variant; all of them if empty
+    caches: bool = False  # whether a second process finds what the first compiled
 
     def runs(self, workload: Workload) -> bool:
         """Whether there is such a variant of a workload."""
@@ -29,12 +30,13 @@ class Contender:
 
 
 CONTENDERS = (
-    Contender("graphc", "graphc_", peer=False),
+    Contender("graphc", "graphc_", peer=False, caches=True),
     Contender("torch", "torch_", variant="eager"),
     Contender("torch.channels-last", "torch_", variant="channels_last", kind="convolutional"),
-    Contender("torch.compile", "torch_", variant="parts"),
-    Contender("torch.compile-step", "torch_", variant="step", kind="training"),
-    Contender("jax", "jax_"),
+    Contender("torch.compile", "torch_", variant="parts", caches=True),
+    Contender("torch.compile-step", "torch_", variant="step", kind="training", caches=True),
+    Contender("jax", "jax_", caches=True),
+    Contender("onnxruntime", "onnxruntime_", kind="inference"),
 )
 
 # Not contenders, but measured in the same rounds: what the machine can do, of which the floors are made.

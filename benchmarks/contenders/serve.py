@@ -1,9 +1,11 @@
 """A contender's side of the pipes: one line of JSON in, one line of JSON out.
 
 {"do": "load", "workload": "mlp_bn", "arrays": "mlp_bn.npz", "threads": 2, "cpus": [0, 1], "variant": "", "backend": "cpu"}
-    → {"versions": {"jax": "0.10.2"}, "import": 0.9, "first_call": 0.7, "witnesses": [[2.31], [2.25], …]}
+    → {"versions": {"jax": "0.10.2"}, "import": 0.9, "first_call": 0.7, "witnesses": [[2.31], [2.25], …], "memory": 1e8}
 {"do": "batch", "steps": 50, "warm": 5}
     → {"seconds": 0.2, "idle": 0.001}        idle: processor seconds per second since the last batch
+{"do": "take", "size": 96}
+    → {"first": 0.31, "second": 0.004}       seconds of the first two steps with so many examples
 {"do": "stop"}
 
 What a contender's library prints goes to standard error: standard output belongs to the protocol.
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import memory
 from benchmarks.contenders.runner import AbsentError, Load, Runner
 from benchmarks.workloads import WORKLOADS
 
@@ -50,7 +53,12 @@ class Session:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what is asked; what goes wrong is an answer too."""
         try:
-            return self.load(request) if request["do"] == "load" else self.batch(request)
+            match request["do"]:
+                case "load":
+                    return self.load(request)
+                case "take":
+                    return self.take(request)
+            return self.batch(request)
         except AbsentError as error:
             return {"absent": str(error)}
         except Exception as error:  # whatever it was, the harness reports it and goes on with the others
@@ -70,6 +78,7 @@ class Session:
         workload = WORKLOADS[request["workload"]]
         with np.load(request["arrays"]) as archive:
             arrays = dict(archive)
+        before = memory.resident()
         start = time.perf_counter()
         self._runner = self._load(workload, arrays, request)
         self._runner.run(1)
@@ -78,12 +87,17 @@ class Session:
         for _ in range(workload.checked - 1):
             self._runner.run(1)
             witnesses.append(self._runner.witness())
+        memory.forget_peak()
+        self._runner.run(2)
+        peak = memory.peak()
         self._leave()
         return {
             "versions": {"numpy": np.__version__, **versions},
             "import": seconds,
             "first_call": first_call,
             "witnesses": witnesses,
+            "memory": None if before is None or peak is None else peak - before,
+            "process_peak": peak,
         }
 
     def batch(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +110,15 @@ class Session:
         seconds = time.perf_counter() - start
         self._leave()
         return {"seconds": seconds, "idle": idle}
+
+    def take(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Time the first two steps with another batch size."""
+        self._runner.take(request["size"])
+        start = time.perf_counter()
+        self._runner.run(1)
+        first = time.perf_counter()
+        self._runner.run(1)
+        return {"first": first - start, "second": time.perf_counter() - first}
 
     def _leave(self) -> None:
         self._left = time.perf_counter(), time.process_time()

@@ -32,6 +32,16 @@ WORKLOADS: dict[str, Workload] = {
         Training("transformer", TRANSFORMER, 16),
         Training("lstm", LSTM, 32),
         Chain("chain", 4096, 3072),
+        Prediction("predict_mlp_small_1", MLP_SMALL, 1),
+        Prediction("predict_mlp_small_32", MLP_SMALL, 32),
+        Prediction("predict_mlp_bn_1", MLP_BN, 1),
+        Prediction("predict_mlp_bn_128", MLP_BN, 128),
+        Prediction("predict_resnet20_1", RESNET20, 1),
+        Prediction("predict_resnet20_64", RESNET20, 64),
+        Prediction("predict_transformer_1", TRANSFORMER, 1),
+        Prediction("predict_transformer_16", TRANSFORMER, 16),
+        Prediction("predict_lstm_1", LSTM, 1),
+        Prediction("predict_lstm_32", LSTM, 32),
     )
 }
 

@@ -29,6 +29,7 @@ class Chain:
     columns: int
 
     checked = 1  # nothing changes from step to step
+    jointly = False
     flops = 0  # elementwise work hides behind memory
     kinds = frozenset({"gradients"})
 

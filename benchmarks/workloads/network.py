@@ -61,6 +61,8 @@ class Training:
     batch: int
     checked: int = 5  # steps whose losses are compared
 
+    jointly = False
+
     @property
     def kinds(self) -> frozenset[str]:
         return frozenset({"training", *(["convolutional"] if self.network.convolutional else [])})
@@ -100,6 +102,7 @@ class Prediction:
     batch: int
 
     checked = 1  # nothing changes from call to call
+    jointly = True  # differences of logits count by the largest one: some are next to 0
 
     @property
     def kinds(self) -> frozenset[str]:

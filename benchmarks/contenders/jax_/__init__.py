@@ -1,8 +1,8 @@
 """JAX: the whole training step in one `jax.jit` with donated state; Adam by torch's formulas.
 
-Weights are stored (in, out), images and windows with the channels last, which is what JAX users have and XLA's CPU
-backend wants. Calls of a training step are not waited for one by one: JAX may prepare the next step while one runs.
-Predictions are, since their results are what one waits for.
+Weights are stored (in, out), images and windows with the channels last, which is what JAX users have. Calls of a
+training step are not waited for one by one: JAX may prepare the next step while one runs. Predictions are, since their
+results are what one waits for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""The networks as torch's users write them, by its own layers where it has them.
+"""The networks as torch's users write them for speed.
 
-build(Mlp((784, 512, 512, 10)))        # an nn.Module
+    build(Mlp((784, 512, 512, 10)))        # an nn.Module
+
+A block of the Transformer is TransformerEncoderLayer written out: one projection to queries, keys and values, then
+`scaled_dot_product_attention`, without the transposes of the layer, which took a fifth longer here.
 """
 
 from __future__ import annotations
@@ -79,23 +82,30 @@ def resnet(network: ResNet) -> Any:
 
 def transformer(network: Transformer) -> Any:
     from torch import nn
+    from torch.nn import functional as F
 
-    def layer() -> nn.TransformerEncoderLayer:
-        return nn.TransformerEncoderLayer(
-            network.features,
-            network.heads,
-            network.hidden,
-            dropout=0.0,
-            activation="gelu",
-            layer_norm_eps=LAYER_NORM_EPS,
-            batch_first=True,
-            norm_first=True,
-        )
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1 = nn.LayerNorm(network.features, LAYER_NORM_EPS)
+            self.self_attn = nn.MultiheadAttention(network.features, network.heads)  # for its parameters
+            self.norm2 = nn.LayerNorm(network.features, LAYER_NORM_EPS)
+            self.linear1 = nn.Linear(network.features, network.hidden)
+            self.linear2 = nn.Linear(network.hidden, network.features)
+
+        def forward(self, x: Any) -> Any:
+            batch, tokens, features = x.shape
+            attention = self.self_attn
+            projected = F.linear(self.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
+            q, k, v = projected.view(batch, tokens, 3, network.heads, -1).permute(2, 0, 3, 1, 4)
+            heads = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+            x = x + attention.out_proj(heads.reshape(batch, tokens, features))
+            return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layers = nn.Sequential(*(layer() for _ in range(network.blocks)))
+            self.layers = nn.Sequential(*(Layer() for _ in range(network.blocks)))
             self.fc = nn.Linear(network.features, network.classes)
 
         def forward(self, x: Any) -> Any:
