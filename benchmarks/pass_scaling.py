@@ -1,6 +1,6 @@
 """How the cost of passes grows with the graph: ten times the nodes shall take about ten times as long.
 
-    python benchmarks/pass_scaling.py [--sizes 1000,10000,100000]
+    python -m benchmarks passes [--sizes 1000,10000,100000]
 
 Three graphs of each size go through the default pipeline, each pass timed with the verification after it:
 
@@ -96,11 +96,11 @@ def time_passes(graph: Graph) -> tuple[float, Stages]:
     return time.perf_counter() - start, stages
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: list[str]) -> int:
+    """Measure, print, write; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks passes", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="nodes of the graphs, comma-separated")
-    sizes = [int(size) for size in parser.parse_args().sizes.split(",")]
+    sizes = [int(size) for size in parser.parse_args(arguments).sizes.split(",")]
     report: dict[str, Any] = {"machine": platform.machine(), "python": platform.python_version(), "graphs": {}}
     for build in (chain, fan, network):
         build(100)  # imports and caches
@@ -109,6 +109,7 @@ def main() -> None:
         print_table(build.__name__, runs)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
 
 
 def print_table(name: str, runs: list[dict[str, Any]]) -> None:
@@ -118,7 +119,3 @@ def print_table(name: str, runs: list[dict[str, Any]]) -> None:
         times = [run["seconds"][key] for run in runs]
         ratios = "  ".join(f"{after / before:5.1f}" for before, after in pairwise(times))
         print(f"  {key:<16}" + "".join(f"{seconds:>14.3f} s" for seconds in times) + f"   {ratios}")
-
-
-if __name__ == "__main__":
-    main()

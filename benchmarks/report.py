@@ -48,9 +48,8 @@ class Measured:
         found |= {"steps": self.steps, "idle": float(np.median(self.idle)), **self.first}
         found["witnesses"] = [numbers[:1] for numbers in self.first["witnesses"]]
         if self.again:
-            found["second process"] = {
-                key: self.again[key] for key in ("import", "first_call", "memory", "process_peak")
-            }
+            kept = ("import", "first_call", "memory", "process_peak")
+            found["second process"] = {key: self.again[key] for key in kept}
         if self.new_batch:
             found["new batch size"] = self.new_batch
         return found

@@ -326,10 +326,8 @@ def test_a_process_answers_and_survives_a_failure(tmp_path):
         assert process.batch(steps=2, warm=1)["seconds"] > 0
         assert process.take(24)["first"] > 0
     settings = Settings(threads=1, backend="abacus")
-    with (
-        start(graphc, settings, tmp_path) as process,
-        pytest.raises(ContenderError, match="there is no backend 'abacus'"),
-    ):
+    unknown = pytest.raises(ContenderError, match="there is no backend 'abacus'")
+    with start(graphc, settings, tmp_path) as process, unknown:
         process.load("mlp_small", tmp_path / "arrays.npz")
     with start(BANDWIDTH, settings, tmp_path) as process, pytest.raises(ContenderError, match="FileNotFoundError"):
         process.load("mlp_small", tmp_path / "missing.npz")

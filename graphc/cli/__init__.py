@@ -1,4 +1,4 @@
-"""The command line: `graphc train`, `show`, `opt`, `diff`, `passes`, `ops`, `cache`; one file a command.
+"""The command line: `graphc train`, `show`, `opt`, `diff`, `passes`, `ops`, `cache`, `bench`; one file a command.
 
     graphc show model.py:step --after cse
     graphc opt model.ir -p cse,dce

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from graphc.cli.bench import PASSED_ON, bench
 from graphc.cli.cache import cache
 from graphc.cli.diff import diff
 from graphc.cli.listing import ops, passes
@@ -19,6 +20,7 @@ commands = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_m
 commands.add_typer(train, name="train")
 for command in (show, opt, diff, passes, ops, cache):
     commands.command()(command)
+commands.command(context_settings=PASSED_ON)(bench)
 
 _traceback: ContextVar[bool] = ContextVar("graphc_cli_traceback", default=False)
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import graphc as gc
 
 
@@ -45,3 +47,23 @@ def test_a_closed_pipe_is_no_error():
     run = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
     assert run.stderr == ""
     assert len(run.stdout.splitlines()) == 1
+
+
+def test_bench_runs_the_benchmarks_of_the_checkout(capfd):
+    from graphc.cli import main
+    from graphc.cli.bench import checkout
+
+    assert (checkout() / "benchmarks" / "workloads").is_dir()
+    with pytest.raises(SystemExit) as exit:
+        main(["bench", "--only", "alexnet"])
+    assert exit.value.code == 2
+    assert "there is no workload alexnet; there are mlp_small" in capfd.readouterr().err
+
+
+def test_bench_says_where_the_benchmarks_are(graphc, monkeypatch, tmp_path):
+    (tmp_path / "graphc").mkdir()
+    monkeypatch.setattr(gc, "__file__", str(tmp_path / "graphc" / "__init__.py"))
+    code, out, err = graphc("bench", "--quick")
+    assert (code, out) == (1, "")
+    assert err.startswith("MissingPackageError: bench: the benchmarks are not part of the installed package (")
+    assert "pip install -e . && graphc bench --help" in err
