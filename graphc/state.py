@@ -77,11 +77,15 @@ class Cell(Operators):
         """How often the value has been written."""
         return self._version if self._clock is None else self._version + self._clock.ticks
 
+    @property
+    def clock(self) -> Clock | None:
+        """The clock whose ticks are writes of this cell, if it follows one."""
+        return self._clock
+
     def follow(self, clock: Clock | None) -> None:
         """From now on every tick of this clock is a write; another clock's ticks are none any more."""
         if clock is not self._clock:
-            if self._clock is not None:
-                _count_change()  # its executable must follow the cell anew
+            _count_change()  # its executable must follow the cell anew; who derives from the cell notes the clock
             version = self.version
             self._clock = clock
             self._version = version if clock is None else version - clock.ticks

@@ -181,7 +181,7 @@ class Binding:
         self._arena_words: list[tuple[int, int]] = []  # place, offset
         self._named: dict[tuple[str, Value], list[tuple[int, int]]] = {}  # place, offset from the array's start
         self.constants: list[tuple[int, Value, int]] = []
-        self._known_constants = {value for value, _ in self.program.all_constants()}
+        self._known_constants = {value for value, _ in self.program.all_constants()} | self.program.prepared_values()
         table = Table(self._number, self._slices)
         table.write(self.program, self._address)
         self.rows = np.array(table.words, np.int64)

@@ -46,6 +46,12 @@ DEPTH_OF_PART = 512  # places of a depth of one axis that stay together when it 
 Terms = list[tuple[str, Extent]]  # an index and its stride
 
 
+def panel_elements(product: Product) -> Extent:
+    """Elements of the whole right operand, packed."""
+    width = panel_width(product)
+    return product.depth * (((product.columns + (width - 1)) // width) * width)
+
+
 def panel_width(product: Product) -> int:
     """Columns of a panel of the packed right operand."""
     return Tiling.of(computing(product.result.dtype).numpy.name).width
@@ -78,11 +84,16 @@ class ProductLines:
     def temporaries(self) -> dict[Buffer, Extent]:
         """Scratch for a slice: packed panels, and the block of the product that no output holds."""
         product, found = self.product, {}
-        if product.panels is not None:
+        if product.panels is not None and not self._is_packed_before:
             found[product.panels] = self._panel_elements
         if self.nest.product_home is None and self.nest.cut is not Cut.DEPTH:
             found[product.result] = self._result_elements
         return found
+
+    @property
+    def _is_packed_before(self) -> bool:
+        """Whether the panels are an input, filled by a kernel of their own."""
+        return self.product.panels is not None and self.product.panels.role == "input"
 
     @property
     def _panel_elements(self) -> Extent:
@@ -185,7 +196,7 @@ class ProductLines:
 
     def _pack(self, right: Terms) -> None:
         product, ex = self.product, self.writer.extent
-        if product.panels is None:
+        if product.panels is None or self._is_packed_before:
             return
         (depth,) = product.axes.depth
         source = self._address(product.rhs, product.axes.right.offset, *right, *self._column(product.axes.column.right))
@@ -197,6 +208,8 @@ class ProductLines:
     @property
     def _panels(self) -> str:
         assert self.product.panels is not None
+        if self._is_packed_before:
+            return self._address(self.product.panels, 0, *self._column(self.product.depth))
         return self._address(self.product.panels, 0, ("slice", self._panel_elements))
 
     @property

@@ -25,6 +25,7 @@ from graphc.arguments import bind_arguments
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
 from graphc.backends.cpu.native_code import Compiled, compile_program
+from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.profile import Profile, profile
 from graphc.backends.cpu.program import Kernel, Program
 from graphc.backends.cpu.results import Results
@@ -61,7 +62,7 @@ class CpuExecutable(Executable):
         self.thread_count = thread_count(threads)
         self._source_graph = stages.last.graph
         self.ledger = self._lower(stages)
-        self.program = Program(self.graph)
+        self.program = Program(self.graph, prepares=True)
         self._native: Compiled = compile_program(self.program, self.thread_count)
         self.compile_report = self._native.report
         self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}
@@ -72,6 +73,9 @@ class CpuExecutable(Executable):
         self._epoch = -1
         self._cells = {state.value: state.cell for state in self.graph.state}
         self._constants = {value: np.array(array, order="C") for value, array in self.program.all_constants()}
+        self._preparation = Preparation(self.program, self._constants) if self.program.prepared else None
+        if self._preparation is not None:
+            self._constants |= self._preparation.arrays
         self._spares: list[tuple[Cell, Array]] = []
         self._clock = model_state.Clock()
 
@@ -141,6 +145,8 @@ class CpuExecutable(Executable):
         """Put the addresses of state and results into the rows; gives the arrays that kernels write results to."""
         if binding is not self._current or model_state.epoch() != self._epoch:
             self._resolve(binding)
+        if self._preparation is not None and self._preparation.is_stale():
+            self._preparation.run(self._native.run)
         return self._place_results(binding) if binding.output_places else {}
 
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.calls import reserved
 from graphc.backends.cpu.emit import KernelSource, emit
+from graphc.backends.cpu.emit_pack import with_packed_operand
 from graphc.backends.nests.lower import lower
 from graphc.backends.nests.nest import Buffer, Nest
 from graphc.ir import Graph, Literal, Value
@@ -27,17 +28,20 @@ class Lowered:
     values: tuple[Value, ...]  # of the region that was lowered: inputs, then outputs
     nest: Nest
     _plain: Nest
-    _sources: dict[int | None, tuple[KernelSource, str, Nest]] = field(default_factory=dict)
+    _sources: dict[tuple[int | None, bool], tuple[KernelSource, str, Nest]] = field(default_factory=dict)
 
-    def source(self, home: int | None) -> tuple[KernelSource, str, Nest]:
+    def source(self, home: int | None, *, packed_before: bool = False) -> tuple[KernelSource, str, Nest]:
         """The source for one step, the kernel's key, and its nest; `home` is the number of a home of the product."""
-        if home not in self._sources:
+        variant = home, packed_before
+        if variant not in self._sources:
             nest, plain = self.nest, self._plain
             if home is not None:
                 nest = replace(nest, product_home=nest.product_homes[home])
                 plain = replace(plain, product_home=plain.product_homes[home])
-            self._sources[home] = emit(nest), emit(plain, comments=False).text, nest
-        source, key, nest = self._sources[home]
+            if packed_before:
+                nest, plain = with_packed_operand(nest), with_packed_operand(plain)
+            self._sources[variant] = emit(nest), emit(plain, comments=False).text, nest
+        source, key, nest = self._sources[variant]
         return _with_scratch_of_its_own(source), key, nest
 
 

@@ -10,13 +10,15 @@ written to the model's state when one does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
 from graphc.backends.cpu.lowered import Lowering
-from graphc.backends.nests.nest import Buffer, Nest
+from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.backends.nests.special import special_kernel
 from graphc.dim import Extent
 from graphc.errors import BackendError
@@ -26,6 +28,8 @@ from graphc.passes.fuse import fuse
 from graphc.passes.fuse.group import Group, domain_of, is_fusable
 from graphc.passes.fuse.views import is_floating, is_squeeze
 from graphc.passes.prepare import prepare
+
+LEAST_PREPARED = 256  # operations, all in all, that are worth being left out of a call
 
 CHECK_INDICES = '''from graphc.backends.cpu.functions import to_i64
 from graphc.backends.cpu.pointer import DTYPE, extent, fail
@@ -79,7 +83,7 @@ class Step:
 class Program:
     """The steps of a graph, and the values that are the same array under another shape."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, prepares: bool = False) -> None:
         self.graph = graph
         self.kernels: list[Kernel] = []
         self.steps: list[Step] = []
@@ -87,11 +91,16 @@ class Program:
         self.alias: dict[Value, Value] = {}
         self._by_key: dict[str, Kernel] = {}
         self._lowering = Lowering()
+        self._panels: dict[Hashable, Value] = {}
+        self._stable = _stable_values(graph) if prepares else set()
+        self.prepared: list[Step] = []  # what depends on the model's state alone
         for each in _checks_first(graph):
             if isinstance(each, IndexCheck):
                 self._add_check(each)
             else:
                 self._add(each)
+        if prepares:
+            self._set_apart()
 
     def all_constants(self) -> Iterator[tuple[Value, object]]:
         """The constants of the graph and of its regions."""
@@ -130,12 +139,79 @@ class Program:
             if written.value is not None:
                 values = [outer[b.value] for b in read if b.value is not None]
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
-        source, key, nest = lowered.source(self._home_of_product(nest, outer, shares))
+        home = self._home_of_product(nest, outer, shares)
+        packed_before = can_be_packed_before(nest) and (
+            packs_in_every_slice(nest) or self._is_stable_weight(nest, outer)
+        )
+        source, key, nest = lowered.source(home, packed_before=packed_before)
+        if packed_before:
+            assert nest.product is not None
+            assert nest.product.panels is not None
+            assert nest.product.panels.value is not None
+            outer[nest.product.panels.value] = self._packed(nest.product, outer)
         kernel = self._kernel(source.title, source.text, key, nest)
         buffers = {buffer: outer[buffer.value] for buffer in nest.buffers if buffer.value is not None}
         step = Step(kernel, source, node, buffers, shares)
         step.may_fail = can_fail(node) and index_checks(node) is None
+        self._note_stable(step)
         self.steps.append(step)
+
+    def _is_stable_weight(self, nest: Nest, outer: dict[Value, Value]) -> bool:
+        """Whether the right operand of the product depends on the model's state alone."""
+        return nest.product is not None and self.root(outer[_value_of(nest.product.rhs)]) in self._stable
+
+    def _packed(self, product: Product, outer: dict[Value, Value]) -> Value:
+        """The panels of a product's right operand, packed by a step of its own, once for all kernels that read it."""
+        matrix, axes = outer[_value_of(product.rhs)], product.axes
+        key = self.root(matrix), axes.depth, axes.column, axes.right.offset
+        if key not in self._panels:
+            assert product.panels is not None
+            self._panels[key] = panels = Value(f"{matrix.name}_panels", _value_of(product.panels).type)
+            source_buffer = Buffer("matrix_in", matrix.type.dtype, "input", matrix.type.size, matrix)
+            target = Buffer("panels_out", panels.type.dtype, "output", panels.type.size, panels)
+            source = emit_pack(product, source_buffer, target)
+            kernel = self._kernel(source.title, source.text, source.text, None)
+            self.steps.append(Step(kernel, source, product.node, {source_buffer: matrix, target: panels}))
+            if self.root(matrix) in self._stable and isinstance(panels.type.size, int):
+                self._stable.add(panels)
+        return self._panels[key]
+
+    # -- what depends on the model's state alone ----------------------------------------------------------------------
+
+    def _note_stable(self, step: Step) -> None:
+        """Whether a step computes what stays the same while the state does."""
+        reads = {self.root(value) for buffer, value in step.operands.items() if buffer.role == "input"}
+        results = _results_of(step)
+        source = step.source
+        numbers = [*source.words, source.units, source.cost, *source.temporaries.values()]
+        if not all(isinstance(word, int | Buffer) for word in (*numbers, *(value.type.size for value in results))):
+            return
+        given = {self.root(value) for value in (*self.graph.outputs, *(new for _, new in self.graph.updates))}
+        if step.inner is None and not step.may_fail and reads <= self._stable:
+            self._stable.update(results - given)
+
+    def _set_apart(self) -> None:
+        """Take the steps that depend on state alone out of the others."""
+        apart = {step for step in self.steps if _results_of(step) and _results_of(step) <= self._stable}
+        if sum(step.source.cost for step in apart if isinstance(step.source.cost, int)) < LEAST_PREPARED:
+            return
+        self.prepared = [step for step in self.steps if step in apart]
+        self.steps = [step for step in self.steps if step not in apart]
+
+    def preparation(self) -> Program:
+        """The steps that depend on state alone as a program; its results are what the other steps read."""
+        read = {self.root(v) for step in self.steps for b, v in step.operands.items() if b.role == "input"}
+        made = [value for step in self.prepared for value in step.operands.values() if value in _results_of(step)]
+        part = copy(self)
+        part.steps = self.prepared
+        part.graph = self.graph.with_(
+            inputs=(), nodes=(), outputs=tuple(value for value in made if value in read), updates=()
+        )
+        return part
+
+    def prepared_values(self) -> set[Value]:
+        """What the steps find ready when a call begins."""
+        return set().union(*map(_results_of, self.prepared)) if self.prepared is not self.steps else set()
 
     def _home_of_product(
         self, nest: Nest, outer: dict[Value, Value], shares: dict[Value, tuple[Value, ...]]
@@ -228,6 +304,22 @@ class Program:
             self.kernels.append(kernel)
         self._by_key[key].calls += 1
         return self._by_key[key]
+
+
+def _stable_values(graph: Graph) -> set[Value]:
+    """The state that the graph does not write, and constants."""
+    written = {old for old, _ in graph.updates}
+    constants = {node.result for node in graph.nodes if node.op.name == "constant"}
+    return {state.value for state in graph.state if state.value not in written and state.cell is not None} | constants
+
+
+def _value_of(buffer: Buffer) -> Value:
+    assert buffer.value is not None
+    return buffer.value
+
+
+def _results_of(step: Step) -> set[Value]:
+    return {value for buffer, value in step.operands.items() if buffer.role == "output"}
 
 
 def _with_results_of_its_own(region: Graph) -> Graph:

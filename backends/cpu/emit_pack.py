@@ -1,0 +1,88 @@
+"""The kernel that packs the right operand of a product once, for all slices and all kernels that read it.
+
+    pack_f32(784, 512, address(weight_in, 0), 1, 784, address(panels_out, 0))
+
+A kernel that is cut by rows would pack it in every slice. And where the operand depends on the model's state alone,
+such as a weight in a prediction, packing belongs to what is done when the state has changed (`preparation.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.cpu.emit_product import panel_elements, panel_width
+from graphc.backends.nests.nest import Buffer, Load, Nest, Product
+from graphc.backends.nests.scalar import computing
+from graphc.dim import Dim, Extent
+from graphc.ir import Value
+from graphc.passes.fuse.place import Cut
+from graphc.types import TensorType
+
+
+def packs_in_every_slice(nest: Nest) -> bool:
+    """Whether a nest would pack one and the same operand again and again."""
+    return can_be_packed_before(nest) and nest.cut is Cut.ROWS
+
+
+def can_be_packed_before(nest: Nest) -> bool:
+    """Whether all lines of a nest's product read the same packed operand."""
+    product = nest.product
+    return product is not None and product.panels is not None and all(a.right == 0 for a in product.axes.lines)
+
+
+def with_packed_operand(nest: Nest) -> Nest:
+    """The nest with its panels as an input, which somebody else fills."""
+    product = nest.product
+    assert product is not None
+    assert product.panels is not None
+    value = Value(product.panels.name, TensorType(product.panels.dtype, (panel_elements(product),)))
+    panels = Buffer(product.panels.name, product.panels.dtype, "input", value.type.size, value)
+    loads = {statement.buffer for statement in nest.statements() if isinstance(statement, Load)}
+    kept = {product.lhs, *loads}
+    buffers = [
+        panels if buffer is product.panels else buffer
+        for buffer in nest.buffers
+        if buffer is not product.rhs or buffer in kept
+    ]
+    return replace(nest, buffers=buffers, product=replace(product, panels=panels))
+
+
+def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
+    """The source of the kernel that fills the panels of a product."""
+    width, name = panel_width(product), computing(product.result.dtype).name
+    (depth,) = product.axes.depth
+    column, offset = product.axes.column, product.axes.right.offset
+    words: list[Buffer | Extent] = [source, panels]
+    lines: list[str] = []
+
+    def number(extent: Extent) -> str:
+        if not isinstance(extent, Dim):
+            return str(extent)
+        words.append(extent)
+        lines.append(f"    n{len(words)} = extent(row, {len(words)})  # {extent}")
+        return f"n{len(words)}"
+
+    units = (column.extent + (width - 1)) // width
+    k, columns, count = number(depth.extent), number(column.extent), number(units)
+    start, by_depth, by_column = number(offset), number(depth.right), number(column.right)
+    read = "address, extent" if lines else "address"
+    text = "\n".join(
+        [
+            f"from graphc.backends.cpu.contraction import pack_{name}",
+            f"from graphc.backends.cpu.pointer import {read}, {name}, share",
+            "",
+            "",
+            "def kernel(row, slice, slices):",
+            f'    """{width} columns side by side, of a matrix that products read as their right operand."""',
+            f"    matrix_in = {name}(row, 1)",
+            f"    panels_out = {name}(row, 2)",
+            *lines,
+            f"    first = share({count}, slice, slices) * {width}",
+            f"    last = min(share({count}, slice + 1, slices) * {width}, {columns})",
+            f"    matrix = address(matrix_in, {start} + first * {by_column})",
+            f"    pack_{name}({k}, last - first, matrix, {by_depth}, {by_column}, address(panels_out, first * {k}))",
+            "",
+        ]
+    )
+    return KernelSource("pack", text, words, {}, units, depth.extent * column.extent)

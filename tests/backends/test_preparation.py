@@ -1,0 +1,120 @@
+"""What depends on the model's state alone: computed when the state has changed, and only then."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc import nn, optim
+from graphc.nn import functional as F
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(24, 40), nn.BatchNorm1d(40), nn.ReLU(), nn.Linear(40, 5))
+
+
+def images() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 5)
+    )
+
+
+def runs_of(exe, monkeypatch):
+    """Counts the runs of an executable's preparation."""
+    counted = []
+    run = exe._preparation.run
+    monkeypatch.setattr(exe._preparation, "run", lambda native: (counted.append(1), run(native)))
+    return counted
+
+
+def agrees(exe, x):
+    got, expected = exe(x), gc.evaluate(exe.graph, x)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    return got
+
+
+def data(model, rows=6):
+    rng = np.random.default_rng(rows)
+    shape = (rows, 3, 6, 6) if isinstance(model[0], nn.Conv2d) else (rows, 24)
+    return rng.standard_normal(shape).astype(np.float32), rng.integers(0, 5, rows)
+
+
+@pytest.mark.parametrize("make", [network, images])
+def test_a_prediction_follows_every_kind_of_write(make, monkeypatch):
+    model = make()
+    x, y = data(model)
+    spec = gc.f32["N", *x.shape[1:]]
+    step = gc.training_step(model, loss=F.cross_entropy, optimizer=optim.SGD(lr=0.1), inputs=spec, targets=gc.i64["N"])
+    predict = gc.compile(model.eval(), inputs=spec)
+    counted = runs_of(predict, monkeypatch)
+    seen = [agrees(predict, x)]
+    assert len(counted) == 1
+    agrees(predict, x)
+    agrees(predict, data(model, rows=9)[0])  # another table, the same state
+    assert len(counted) == 1
+
+    def changes(write):
+        before = len(counted)
+        write()
+        seen.append(agrees(predict, x))
+        assert len(counted) == before + 1
+        assert not np.allclose(seen[-1], seen[-2])
+
+    changes(lambda: step(x, y))
+    changes(lambda: step(x, y))  # the second one writes in place, and only a clock tells
+    changes(lambda: model[0].weight.assign(np.asarray(model[0].weight) * 2))
+    changes(lambda: step(x, y))
+    saved = {name: np.array(value) for name, value in model.state_dict().items()}
+    changes(lambda: step(x, y))
+    model.load_state_dict(saved)
+    agrees(predict, x)
+
+
+def test_two_executables_of_one_model_know_of_each_other(monkeypatch):
+    model = network()
+    x, y = data(model)
+    steps = [
+        gc.training_step(
+            model, loss=F.cross_entropy, optimizer=optim.SGD(lr=rate), inputs=gc.f32["N", 24], targets=gc.i64["N"]
+        )
+        for rate in (0.1, 0.3)
+    ]
+    predict = gc.compile(model.eval(), inputs=gc.f32["N", 24])
+    for number in range(6):
+        steps[number % 2](x, y)
+        agrees(predict, x)
+
+
+def test_what_a_step_updates_is_computed_in_the_step():
+    """Weights that are trained are read anew; those that are frozen are prepared."""
+    model = network()
+    x, y = data(model)
+    expected = []
+    for frozen in (False, True):
+        model = network()
+        model.load_state_dict({name: np.full_like(value, 0.1) for name, value in model.state_dict().items()})
+        if frozen:
+            model[0].requires_grad_(False)
+        step = gc.training_step(
+            model, loss=F.cross_entropy, optimizer=optim.SGD(lr=0.1), inputs=gc.f32["N", 24], targets=gc.i64["N"]
+        )
+        weight = np.array(model[0].weight)
+        losses = [step(x, y) for _ in range(3)]
+        assert losses[2] < losses[0]
+        assert np.array_equal(weight, model[0].weight) == frozen
+        expected.append(losses[0])
+    assert expected[0] == pytest.approx(expected[1], rel=1e-6)
+
+
+def test_an_operand_is_packed_once_for_all_slices():
+    """A product that is cut by rows, since sums over its rows follow."""
+
+    def f(x, w):
+        return F.softmax(x @ w.T, dim=1)
+
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((4000, 64), (96, 64)))
+    exe = gc.compile(gc.trace(f, gc.f32["N", 64], gc.f32[96, 64]))
+    assert [kernel.name for kernel in exe.kernels].count("pack") == 1
+    np.testing.assert_allclose(exe(x, w), gc.evaluate(exe.graph, x, w), rtol=1e-5, atol=1e-7)
