@@ -19,10 +19,15 @@ from graphc.ir import Value
 from graphc.passes.fuse.place import Cut
 from graphc.types import TensorType
 
+LARGE = 1 << 13  # elements of an operand that is worth a step of its own
+
 
 def packs_in_every_slice(nest: Nest) -> bool:
-    """Whether a nest would pack one and the same operand again and again."""
-    return can_be_packed_before(nest) and nest.cut is Cut.ROWS
+    """Whether a nest would pack one and the same operand again and again, and a large one."""
+    if not can_be_packed_before(nest) or nest.product is None or nest.cut is not Cut.ROWS:
+        return False
+    size = panel_elements(nest.product)
+    return not isinstance(size, int) or size >= LARGE
 
 
 def can_be_packed_before(nest: Nest) -> bool:

@@ -114,7 +114,7 @@ def test_an_operand_is_packed_once_for_all_slices():
         return F.softmax(x @ w.T, dim=1)
 
     rng = np.random.default_rng(0)
-    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((4000, 64), (96, 64)))
-    exe = gc.compile(gc.trace(f, gc.f32["N", 64], gc.f32[96, 64]))
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((4000, 128), (96, 128)))
+    exe = gc.compile(gc.trace(f, gc.f32["N", 128], gc.f32[96, 128]))
     assert [kernel.name for kernel in exe.kernels].count("pack") == 1
     np.testing.assert_allclose(exe(x, w), gc.evaluate(exe.graph, x, w), rtol=1e-5, atol=1e-7)
