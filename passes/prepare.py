@@ -24,6 +24,7 @@ from graphc.ops.contraction import free_axes
 from graphc.ops.convolution import convolution
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
+from graphc.passes.cse import cse
 from graphc.passes.decompose import decompose, replace_values
 from graphc.passes.fuse.product import fits_a_kernel
 from graphc.passes.layout import channels_last
@@ -36,7 +37,9 @@ def prepare(graph: Graph) -> Graph:
     """Rewrite convolutions, contractions and reductions; composites that are left are opened first."""
     graph = decompose(graph)
     if any(node.op is convolution for node in graph.nodes):
+        # A convolution and the gradient for its kernels read one image with margins.
         graph = channels_last(_rewritten(graph, lambda node: _as_product if node.op is convolution else None))
+        graph, _ = cse(graph)
     return _rewritten(graph, _form_of)
 
 

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.dim import Extent, max_extent
+from graphc.dim import Extent
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution import LEAD, padded_extent
 from graphc.ops.shape import permute_dims, reshape
-from graphc.ops.slicing import pad, slice
 from graphc.ops.window import window_count, windows
+from graphc.passes.convolution_phases import by_phases, has_phases
+from graphc.passes.convolution_taps import gradient_of_taps, is_depthwise, is_depthwise_gradient, over_taps
+from graphc.passes.convolution_windows import over_windows, windows_of, with_margins
 from graphc.tensor import Tensor
 
 Extents = tuple[Extent, ...]
@@ -30,20 +32,32 @@ def as_product(
     x: Tensor, w: Tensor, *, stride: Numbers, low: Extents, high: Extents, dilation: Numbers, input_dilation: Numbers
 ) -> Any:
     """What the op `convolution` computes."""
-    if x.shape[1] != 1:
-        return _group_by_group(with_margins(x, low, high, input_dilation, LEAD), w, stride, dilation)
-    batch, _, channels, *extents = x.shape
+    batch, groups, channels, *extents = x.shape
     _, kernels, _, *size = w.shape
     padded = [padded_extent(*each) for each in zip(extents, low, high, input_dilation, strict=True)]
     places = tuple(window_count(*each) for each in zip(padded, size, stride, dilation, strict=True))
     space = range(2, 2 + len(size))
+    is_gradient = _is_smaller(places, tuple(size))
+    if groups != 1:
+        # Channels last here, too: what follows reads runs of them.
+        last = permute_dims(x, axes=(0, *range(LEAD, LEAD + len(size)), 1, 2))
+        image = with_margins(last, low, high, input_dilation, 1)
+        if is_depthwise(image, w):
+            return over_taps(image, w, places, stride, dilation)
+        if is_gradient and is_depthwise_gradient(image, w, places):
+            return gradient_of_taps(image, w, places, stride, dilation)
+        x = permute_dims(image, axes=(0, image.ndim - 2, image.ndim - 1, *range(1, 1 + len(size))))
+        return _group_by_group(x, w, stride, dilation, first=is_gradient)
     images, kernel = reshape(x, shape=(batch, channels, *extents)), reshape(w, shape=(kernels, channels, *size))
-    if _is_smaller(places, tuple(size)):
+    if any(step != 1 for step in input_dilation) and has_phases(images, size, low, high, stride, input_dilation):
+        image = permute_dims(images, axes=(0, *space, 1))
+        product = _first(by_phases(image, kernel, low, high, dilation, input_dilation), len(size))
+    elif is_gradient:
         image = with_margins(permute_dims(images, axes=(1, *space, 0)), low, high, input_dilation, 1)
         product = _over_places(image, kernel, places, stride, dilation)
     else:
         image = with_margins(permute_dims(images, axes=(0, *space, 1)), low, high, input_dilation, 1)
-        product = _over_windows(image, kernel, stride, dilation)
+        product = _first(over_windows(image, kernel, stride, dilation), len(size))
     return reshape(product, shape=(batch, 1, kernels, *places))
 
 
@@ -61,13 +75,8 @@ def _product(extents: Extents) -> Any:
     return total
 
 
-def _over_windows(image: Tensor, kernel: Tensor, stride: Numbers, dilation: Numbers) -> Any:
-    """y[n, p, o] = Σ over k, c of window[n, p, k, c]·w[o, c, k]"""
-    count = len(stride)
-    rows = _windows(image, kernel.shape[2:], stride, dilation)
-    within = tuple(range(1 + count, 1 + 2 * count))
-    columns = permute_dims(kernel, axes=(*range(2, 2 + count), 1, 0))
-    product = dot_general(rows, columns, contract=((*within, 1 + 2 * count), tuple(range(1 + count))))
+def _first(product: Tensor, count: int) -> Any:
+    """An image with its channels before its space again."""
     return permute_dims(product, axes=(0, 1 + count, *range(1, 1 + count)))
 
 
@@ -78,56 +87,23 @@ def _over_places(image: Tensor, kernel: Tensor, places: Extents, stride: Numbers
     they are summed over.
     """
     count = len(stride)
-    rows = _windows(image, places, dilation, stride)  # [C, k, p, N]
+    rows = windows_of(image, places, dilation, stride)  # [C, k, p, N]
     summed = tuple(range(1 + count))
     weights = permute_dims(kernel, axes=(1, *range(2, 2 + count), 0))  # [C, k, O]
     product = dot_general(rows, weights, contract=(summed, summed))
     return permute_dims(product, axes=(count, 1 + count, *range(count)))
 
 
-def _windows(image: Tensor, size: Extents, stride: Numbers, dilation: Numbers) -> Any:
-    """The windows of f32[N,H,W,C] as f32[N,P,Q,…,C]: places, then what lies within a window, then the last axis."""
+def _group_by_group(x: Tensor, w: Tensor, stride: Numbers, dilation: Numbers, first: bool) -> Any:
+    """Groups of channels, each a product of its own; the channels are summed `first` where they are images."""
     count = len(stride)
-    channel = 1 + count
-    seen = windows(
-        permute_dims(image, axes=(0, channel, *range(1, channel))), size=tuple(size), stride=stride, dilation=dilation
-    )
-    return permute_dims(seen, axes=(0, *range(2, 2 + 2 * count), 1))
-
-
-def _group_by_group(image: Tensor, w: Tensor, stride: Numbers, dilation: Numbers) -> Any:
-    """Groups of channels, each a product of its own."""
-    count = len(stride)
+    seen = windows(x, size=w.shape[LEAD:], stride=stride, dilation=dilation)
+    within = tuple(range(LEAD + count, LEAD + 2 * count))
     space = tuple(range(LEAD, LEAD + count))
-    seen = windows(image, size=w.shape[LEAD:], stride=stride, dilation=dilation)
-    within = tuple(LEAD + count + i for i in range(count))
-    product = dot_general(seen, w, contract=((2, *within), (2, *space)), batch=((1,), (0,)))
+    summed = (2, *within) if first else (*within, 2)
+    # Kernels as [group, what is summed, O]: their columns lie side by side.
+    order = (0, 2, *space, 1) if first else (0, *space, 2, 1)
+    columns = permute_dims(w, axes=order)
+    product = dot_general(seen, columns, contract=(summed, tuple(range(1, 2 + count))), batch=((1,), (0,)))
     last = 2 + count  # the axes are group, batch, places, kernels
     return permute_dims(product, axes=(1, 0, last, *range(2, last)))
-
-
-def with_margins(x: Tensor, low: Extents, high: Extents, input_dilation: Numbers, first: int) -> Tensor:
-    """x with zeros between its elements and around them, without what negative margins cut off.
-
-    The axes that windows slide over begin at `first`.
-    """
-    count = len(low)
-    behind = x.ndim - first - count
-    extents = x.shape[first : first + count]
-    totals = [padded_extent(*each) for each in zip(extents, low, high, input_dilation, strict=True)]
-    before = [max_extent(n, 0) for n in low]
-    after = [max_extent(n, 0) for n in high]
-
-    def everywhere(numbers: Any) -> tuple[Any, ...]:
-        return (*(0,) * first, *numbers, *(0,) * behind)
-
-    if any(n != 0 for n in (*before, *after)) or any(step != 1 for step in input_dilation):
-        inside = tuple(step - 1 for step in input_dilation)
-        last = (n - i for n, i in zip(after, inside, strict=True))  # no zeros follow the last element
-        between = everywhere(inside) if any(inside) else None
-        x = pad(x, low=everywhere(before), high=everywhere(last), interior=between)
-    starts = [b - n for b, n in zip(before, low, strict=True)]
-    limits = [start + total for start, total in zip(starts, totals, strict=True)]
-    if any(s != 0 for s in starts) or tuple(limits) != x.shape[first : first + count]:
-        x = slice(x, starts=everywhere(starts), limits=(*x.shape[:first], *limits, *x.shape[first + count :]))
-    return x

@@ -18,13 +18,14 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
-from graphc.passes.fuse.product import MatrixProduct, product_of
+from graphc.passes.fuse.product import FEW_COLUMNS, MatrixProduct, at_least, product_of, product_of_extents
 from graphc.passes.fuse.views import is_floating, is_squeeze
 from graphc.types import Shape
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
+MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
 
 _COMPUTED = (Kind.ELEMENTWISE, Kind.RANDOM)
 
@@ -269,7 +270,9 @@ class Group:
         if node.op.name in ("argmax", "argmin"):
             return Refusal("the position of an extremum is found along the rows of a kernel only")
         if full and kept and folded == first:
-            if _is_wide(self.domain[len(folded) :]) and self._settle(Cut.COLUMNS, len(folded)) is None:
+            columns = self.domain[len(folded) :]
+            is_tall = _is_tall(self.domain[: len(folded)], columns)
+            if _is_wide(columns) and not is_tall and self._settle(Cut.COLUMNS, len(folded)) is None:
                 return Place(kept, operand.phase + 1)
             return Place(kept, operand.phase, True) if self.cut is not Cut.COLUMNS else Refusal(
                 "it folds rows of a kernel that is cut along its columns"
@@ -318,10 +321,14 @@ class Group:
 
 def _is_wide(extents: tuple[Extent, ...]) -> bool:
     """Whether there are columns enough to cut along, for any value of the named dims."""
-    product: Extent = 1
-    for extent in extents:
-        product = product * extent
+    product = product_of_extents(extents)
     return not isinstance(product, int) or product >= LEAST_COLUMNS
+
+
+def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...]) -> bool:
+    """Whether there are many rows of few columns: too few to be shared by threads, such as the channels of images."""
+    width = product_of_extents(columns)
+    return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= MANY_ROWS
 
 
 def domain_of(node: Node) -> Shape:

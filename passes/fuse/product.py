@@ -78,7 +78,7 @@ class MatrixProduct:
     def is_deep(self) -> bool:
         """Whether it is cut along its depth: few columns, each a sum over many places."""
         size = extent_of((*self.batch, *self.rows, *self.columns))
-        depth = _at_least(extent_of(self.depth))
+        depth = at_least(extent_of(self.depth))
         if self.is_packed or not isinstance(size, int) or not isinstance(self.column.extent, int):
             return False
         return size <= MOST_PARTS and self.column.extent <= FEW_COLUMNS and (
@@ -152,13 +152,18 @@ def _collapsed(axes: Iterable[Axis]) -> tuple[Axis, ...]:
 
 def extent_of(axes: Iterable[Axis]) -> Extent:
     """The places along several axes."""
+    return product_of_extents(axis.extent for axis in axes)
+
+
+def product_of_extents(extents: Iterable[Extent]) -> Extent:
+    """The product of extents; 1 for none."""
     total: Extent = 1
-    for axis in axes:
-        total = total * axis.extent
+    for extent in extents:
+        total = total * extent
     return total
 
 
-def _at_least(extent: Extent) -> int:
+def at_least(extent: Extent) -> int:
     """An extent with every named dim at 1."""
     if isinstance(extent, int):
         return extent

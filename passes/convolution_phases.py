@@ -1,0 +1,110 @@
+"""A convolution over an image with zeros between its elements, without them: one small convolution for each phase.
+
+    stride 2, kernels of 3:     y[2t]     = Σ over even k of w[k]·x[…]        2 of 3 elements of the kernel
+                                y[2t + 1] = Σ over odd k of w[k]·x[…]         1 of 3
+
+This is the gradient for the image of a convolution with a stride, and every transposed convolution. In two dimensions a
+stride of 2 leaves a quarter of the multiplications. The phases are laid into one another at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from graphc.ops.convolution import padded_extent
+from graphc.ops.creation import full
+from graphc.ops.shape import reshape
+from graphc.ops.slicing import concat, slice
+from graphc.ops.window import window_count
+from graphc.passes.convolution_windows import Extents, Numbers, over_windows, with_margins
+from graphc.tensor import Tensor
+
+MOST_PHASES = 16
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The results r, r + s, r + 2s, … along one axis: which elements of the kernel they take, and over what margins."""
+
+    first: int
+    step: int
+    count: int  # elements of the kernel; 0 where only zeros meet it
+    low: int
+    high: int
+    dilation: int
+
+
+def has_phases(
+    images: Tensor, size: Sequence[Any], low: Extents, high: Extents, stride: Numbers, steps: Numbers
+) -> bool:
+    """Whether extents are known, and few phases make up the result."""
+    known = all(isinstance(extent, int) for extent in (*images.shape[2:], *size, *low, *high))
+    number = 1
+    for step in steps:
+        number *= step
+    return known and number <= MOST_PHASES and all(step == 1 for step in stride)
+
+
+def by_phases(image: Tensor, kernel: Tensor, low: Extents, high: Extents, dilation: Numbers, steps: Numbers) -> Any:
+    """y[n, p, o] for an image f32[N,H,W,C] with `steps` - 1 zeros between its elements, and kernels f32[O,C,3,3]."""
+    extents, size = image.shape[1:-1], kernel.shape[2:]
+    phases, counts, wholes = [], [], []
+    for each in zip(extents, size, low, high, dilation, steps, strict=True):
+        extent, taps, before, after, far, step = each
+        whole = window_count(padded_extent(extent, before, after, step), taps, 1, far)
+        assert isinstance(whole, int)
+        counts.append(-(-whole // step))
+        wholes.append(whole)
+        phases.append([_phase(r, extent, taps, before, far, step, counts[-1]) for r in range(step)])
+    parts = {numbers: _part(image, kernel, [axis[r] for axis, r in zip(phases, numbers, strict=True)], counts)
+             for numbers in product(*(range(step) for step in steps))}  # fmt: skip
+    result = _interleaved(parts, (), steps)
+    if result.shape[1:-1] == tuple(wholes):
+        return result
+    batch, *_, channels = result.shape
+    return slice(result, starts=(0,) * result.ndim, limits=(batch, *wholes, channels))
+
+
+def _phase(r: int, extent: Any, taps: Any, low: Any, dilation: int, step: int, count: int) -> Phase:
+    """The elements k of a kernel that meet no zeros at r: r + k·dilation - low is a multiple of the step."""
+    met = [k for k in range(taps) if (r + k * dilation - low) % step == 0]
+    if not met:
+        return Phase(0, 1, 0, 0, 0, 1)
+    first, between = met[0], met[1] - met[0] if len(met) > 1 else step
+    before = -((r + first * dilation - low) // step)
+    far = between * dilation // step
+    after = count - extent - before + (len(met) - 1) * far
+    return Phase(first, between, len(met), before, after, far)
+
+
+def _part(image: Tensor, kernel: Tensor, axes: list[Phase], counts: list[int]) -> Any:
+    """One phase of the result, along every axis."""
+    outputs, channels, *size = kernel.shape
+    if any(axis.count == 0 for axis in axes):
+        return full(value=0.0, shape=(image.shape[0], *counts, outputs), dtype=image.dtype)
+    taken = slice(
+        kernel,
+        starts=(0, 0, *(axis.first for axis in axes)),
+        limits=(outputs, channels, *size),
+        strides=(1, 1, *(axis.step for axis in axes)),
+    )
+    ones = (1,) * len(axes)
+    margins = tuple(axis.low for axis in axes), tuple(axis.high for axis in axes)
+    return over_windows(with_margins(image, *margins, ones, 1), taken, ones, tuple(axis.dilation for axis in axes))
+
+
+def _interleaved(parts: dict[Numbers, Any], chosen: Numbers, steps: Numbers) -> Any:
+    """Phases laid into one another: the last axis first."""
+    if len(chosen) == len(steps):
+        return parts[chosen]
+    inner = [_interleaved(parts, (*chosen, r), steps) for r in range(steps[len(chosen)])]
+    if len(inner) == 1:
+        return inner[0]
+    axis = 2 + len(chosen)
+    shape = inner[0].shape
+    side_by_side = concat(*(reshape(x, shape=(*shape[:axis], 1, *shape[axis:])) for x in inner), axis=axis)
+    merged = shape[axis - 1] * len(inner)
+    return reshape(side_by_side, shape=(*shape[: axis - 1], merged, *shape[axis:]))
