@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # `name as name` marks a name as exported
     from graphc.ir import Graph as Graph
     from graphc.ir import Node as Node
     from graphc.ir import Value as Value
+    from graphc.loops import scan as scan
     from graphc.op import Op as Op
     from graphc.op import composite as composite
     from graphc.op import define_op as define_op
@@ -96,6 +97,7 @@ _HOMES = {
     "graphc.face": ("diff",),
     "graphc.interpret": ("evaluate",),
     "graphc.ir": ("Graph", "Node", "Value"),
+    "graphc.loops": ("scan",),
     "graphc.op": ("Op", "composite", "define_op"),
     "graphc.passes": (
         "Pass", "Pipeline", "grad", "gradcheck", "hvp", "jacobian", "jvp", "register_pass", "rule", "value_and_grad",

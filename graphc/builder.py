@@ -59,6 +59,7 @@ class Builder:
 
     def __init__(self, name: str = "graph", *, cell_names: Mapping[int, str] | None = None) -> None:
         self.name = name
+        self.outermost: Builder = self  # of a region's builder, the one of the whole trace
         self.inputs: list[Value] = []
         self.state: list[State] = []
         self.nodes: list[Node] = []

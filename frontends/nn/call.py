@@ -37,11 +37,11 @@ _innermost: ContextVar[Call | None] = ContextVar("graphc_nn_call", default=None)
 def calling(module: Module, builder: Builder) -> Iterator[None]:
     """Nodes appended in this block belong to `module`."""
     outer = _innermost.get()
-    if outer is None or outer.builder is not builder:
+    if outer is None or outer.builder is not builder.outermost:
         call = _call_of_model(module, builder)
     else:
         path = outer.paths.get(id(module)) or f"{outer.path}.{type(module).__name__}"
-        call = Call(builder, path, outer.paths)
+        call = Call(outer.builder, path, outer.paths)
     token = _innermost.set(call)
     try:
         with builder.module(call.path, module.__dict__["_declared"]):
@@ -55,7 +55,7 @@ def _call_of_model(model: Module, builder: Builder) -> Call:
     builder.name_cells(model.named_buffers())
     title = type(model).__name__
     paths = {id(module): f"{title}.{path}" if path else title for path, module in model.named_modules()}
-    return Call(builder, title, paths)
+    return Call(builder.outermost, title, paths)
 
 
 def construction_site(module: Module) -> Location | None:

@@ -8,6 +8,7 @@ from graphc.ops import (
     elementwise,
     indexing,
     random,
+    recurrence,
     reduction,
     scan,
     scattering,
@@ -18,6 +19,6 @@ from graphc.ops import (
 )
 
 __all__ = [
-    "contraction", "control", "convolution", "creation", "elementwise", "indexing", "random", "reduction", "scan",
-    "scattering", "shape", "slicing", "sorting", "window",
+    "contraction", "control", "convolution", "creation", "elementwise", "indexing", "random", "recurrence", "reduction",
+    "scan", "scattering", "shape", "slicing", "sorting", "window",
 ]  # fmt: skip

@@ -6,8 +6,9 @@
       }
     }
 
-`fused` gives what its region gives; `map` gives what its region gives for each place of a leading axis. A region has no
-state, and its named dims are those of the graph around it. Derivatives are made of regions, so passes make them.
+`fused` gives what its region gives; `map` gives what its region gives for each place of a leading axis; `scan`
+(`graphc.ops.recurrence`) carries values from place to place. A region has no state, and its named dims are those of
+the graph around it. Derivatives are made of regions, so passes make them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from graphc.ir import Graph
 
 
-def _only_region(what: str, regions: tuple[Graph, ...], operands: tuple[TensorType, ...]) -> Graph:
+def only_region(what: str, regions: tuple[Graph, ...], operands: tuple[TensorType, ...]) -> Graph:
     """The region, whose inputs must be of the operands' types."""
     if len(regions) != 1:
         raise VerifyError(f"{what}: holds {len(regions)} regions, not one")
@@ -41,7 +42,7 @@ def _only_region(what: str, regions: tuple[Graph, ...], operands: tuple[TensorTy
 
 
 def _infer_fused(*operands: TensorType, regions: tuple[Graph, ...] = ()) -> tuple[TensorType, ...]:
-    return tuple(output.type for output in _only_region("fused", regions, operands).outputs)
+    return tuple(output.type for output in only_region("fused", regions, operands).outputs)
 
 
 fused = define_op(
@@ -67,7 +68,7 @@ def _leading_extent(operands: tuple[TensorType, ...], mapped: int) -> Extent:
 def _infer_map(*operands: TensorType, mapped: int, regions: tuple[Graph, ...] = ()) -> tuple[TensorType, ...]:
     count = _leading_extent(operands, mapped)
     items = tuple(type.with_shape(type.shape[1:]) if i < mapped else type for i, type in enumerate(operands))
-    region = _only_region("map", regions, items)
+    region = only_region("map", regions, items)
     return tuple(output.type.with_shape((count, *output.type.shape)) for output in region.outputs)
 
 
