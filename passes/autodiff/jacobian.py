@@ -85,6 +85,9 @@ def _map_over_units(builder: Builder, graph: Graph, inner: Builder, seed: Value,
     with recording(inner):
         derivative = dce(inner.finish([result]))
     forward = {*graph.sources, *(r for node in graph.nodes for r in node.results)}
+    for node, before in zip(inner.nodes, graph.nodes, strict=False):
+        if node is not before:  # a scan that saves what its derivative reads: it runs once, too
+            forward.update(_saved(builder, node, before))
     nodes = tuple(node for node in derivative.nodes if node.results[0] not in forward)
     shared = _free_values(nodes, derivative.outputs, forward)
     region = Graph("derivative", (seed, *shared), nodes, derivative.outputs)
@@ -92,6 +95,16 @@ def _map_over_units(builder: Builder, graph: Graph, inner: Builder, seed: Value,
         units = builder.tensor(_units(builder, seed.type))
         (stacked,) = builder.emit(find_op("map"), (units.value, *shared), {"mapped": 1}, (_renamed(region),))
     return builder.tensor(stacked)
+
+
+def _saved(builder: Builder, node: Node, before: Node) -> Sequence[Value]:
+    """Append a scan that stacks more than the one that is there; gives what it stacks besides."""
+    count = len(before.results)
+    again = tuple(Value(builder.scope.fresh(value.name), value.type) for value in before.results)
+    for value in node.results[count:]:
+        value.name = builder.scope.fresh(value.name)
+    builder.append(replace(node, results=(*again, *node.results[count:])))
+    return node.results[count:]
 
 
 def _free_values(nodes: Sequence[Node], outputs: Sequence[Value], forward: set[Value]) -> list[Value]:

@@ -1,4 +1,4 @@
-"""Derivatives of ops that hold regions: the derivative of a `map` is a `map` of the derivative.
+"""Derivatives of ops that hold regions: the derivative of a `map` is a `map` of the derivative; `scan` has a file of its own.
 
 %y = map(%xs, %w, mapped=1) { region(%x, %w) … }
 %d_xs, %d_ws = map(%xs, %d_y, %w, mapped=2) { the region's vjp };   %d_w = sum(%d_ws, axis=(0,))
@@ -7,15 +7,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from graphc.builder import Builder
-from graphc.ir import Graph, Node
+from graphc.ir import Graph, Node, Value
 from graphc.ops.reduction import sum as sum_op
+from graphc.passes.autodiff.recurrence import scan_jvp, scan_vjp
 from graphc.tensor import Tensor
 
 
-def map_vjp(builder: Builder, node: Node, cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
+def map_vjp(
+    builder: Builder, node: Node, cotangents: Sequence[Tensor | None], active: AbstractSet[Value]
+) -> list[Tensor | None]:
     """The cotangents of a map's operands: stacked for mapped ones, summed over the runs for shared ones."""
     from graphc.passes.autodiff.derivatives import vjp, zeros_like
 
@@ -29,10 +33,10 @@ def map_vjp(builder: Builder, node: Node, cotangents: Sequence[Tensor | None]) -
     gradients = iter(_run(builder, node, derivative, arriving, mapped))
     given: list[Tensor | None] = []
     for index, operand in enumerate(node.operands):
-        if not operand.type.dtype.is_float:
+        gradient = next(gradients) if operand.type.dtype.is_float else None
+        if gradient is None or operand not in active:
             given.append(None)
             continue
-        gradient = next(gradients)
         given.append(gradient if index < mapped else builder.node(sum_op, gradient, axis=(0,)))
     return given
 
@@ -82,5 +86,5 @@ def _emit(builder: Builder, node: Node, region: Graph, operands: tuple[Any, ...]
     return tuple(builder.tensor(value) for value in results)
 
 
-REGION_VJPS = {"map": map_vjp}
-REGION_JVPS = {"map": map_jvp}
+REGION_VJPS = {"map": map_vjp, "scan": scan_vjp}
+REGION_JVPS = {"map": map_jvp, "scan": scan_jvp}

@@ -84,7 +84,7 @@ class _Sweep:
         with self.builder.provenance(provenance):
             cotangents = tuple(self.total(result) for result in node.results)
             if node.op.name in REGION_VJPS:
-                given = REGION_VJPS[node.op.name](self.builder, node, cotangents)
+                given = REGION_VJPS[node.op.name](self.builder, node, cotangents, self.active)
             else:
                 given = call_rule(self.builder, node, node.op.vjp, cotangents)
             for operand, cotangent in zip(node.operands, given, strict=True):
