@@ -13,7 +13,7 @@ become operands of the scan.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from graphc.dim import Dim, Extent
 from graphc.errors import ArgumentError, ShapeError
@@ -54,7 +54,9 @@ def scan(
         ]
         given = body(_like(init, carry), _like(xs, places))
         if not isinstance(given, tuple) or len(given) != 2:
-            raise ArgumentError(f"scan: the body returns a pair (carry, y), not {_described(given)}", where=inner.where())
+            raise ArgumentError(
+                f"scan: the body returns a pair (carry, y), not {_described(given)}", where=inner.where()
+            )
         after = _next_carries(inner, init, carries, given[0])
         stacked = [inner.tensor(each) for each in _parts("y", given[1])]
         if not after and not stacked:
@@ -76,7 +78,9 @@ def _parts(what: str, structure: Structure) -> Sequence[Any]:
     if isinstance(structure, tuple | list):
         for each in structure:
             if each is None or isinstance(each, tuple | list | dict):
-                raise ArgumentError(f"scan: {what} is a tensor or a flat tuple of tensors, but it holds {_described(each)}")
+                raise ArgumentError(
+                    f"scan: {what} is a tensor or a flat tuple of tensors, but it holds {_described(each)}"
+                )
         return structure
     if isinstance(structure, dict):
         raise ArgumentError(f"scan: {what} is a tensor or a flat tuple of tensors, not {_described(structure)}")
@@ -133,7 +137,8 @@ def _next_carries(inner: RegionBuilder, init: Structure, carries: Sequence[Any],
     parts = _parts("carry", given)
     if len(parts) != len(carries) or isinstance(given, tuple | list) != isinstance(init, tuple | list):
         raise ArgumentError(
-            f"scan: the carry starts as {_described(init)}, but the body returns {_described(given)}", where=inner.where()
+            f"scan: the carry starts as {_described(init)}, but the body returns {_described(given)}",
+            where=inner.where(),
         )
     after = [inner.tensor(part) for part in parts]
     for i, (new, old) in enumerate(zip(after, carries, strict=True)):

@@ -9,6 +9,7 @@ from graphc.passes.decompose import decompose
 from graphc.passes.fold import fold
 from graphc.passes.fold_batch_norm import fold_batch_norm, fold_batch_norm_rules
 from graphc.passes.fuse import Ledger, fuse, fuse_with_ledger
+from graphc.passes.hoist import hoist
 from graphc.passes.layout import channels_last
 from graphc.passes.pipeline import PASSES, Pass, Pipeline, Stage, Stages, find_pass, register_pass
 from graphc.passes.prepare import prepare
@@ -29,15 +30,16 @@ from graphc.passes.rewrite import (
     single_use,
     spans,
 )
+from graphc.passes.scans import merge_scans
 from graphc.passes.split_reductions import split_reductions, split_rules
 
 __all__ = [
     "PASSES", "Ledger", "Match", "Matched", "NodeMatch", "Number", "Pass", "Pipeline", "RewritePass", "Rule",
     "RuleSet", "Stage", "Stages", "algebra", "algebra_rules", "apply_rules", "canonicalize", "canonicalize_rules",
     "channels_last", "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold",
-    "fold_batch_norm", "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hvp", "integers",
-    "jacobian", "jvp", "prepare", "register_pass", "rule", "rule_on", "same_type", "single_use", "spans",
-    "split_reductions", "split_rules", "value_and_grad", "vjp",
+    "fold_batch_norm", "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hoist", "hvp",
+    "integers", "jacobian", "jvp", "merge_scans", "prepare", "register_pass", "rule", "rule_on", "same_type",
+    "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 register_pass("fold_batch_norm")(fold_batch_norm)
@@ -47,14 +49,16 @@ register_pass("fold")(fold)
 register_pass("algebra")(algebra)
 register_pass("cse")(cse)
 register_pass("split_reductions")(split_reductions)
+register_pass("merge_scans")(merge_scans)
+register_pass("hoist")(hoist)
 register_pass("dce")(dce)
 register_pass("prepare")(prepare)
 register_pass("channels_last")(channels_last)
 register_pass("fuse")(fuse)
 
 DEFAULT = (
-    "fold_batch_norm", "decompose", "canonicalize", "fold", "algebra", "cse", "split_reductions", "canonicalize", "cse",
-    "dce",
+    "fold_batch_norm", "decompose", "canonicalize", "fold", "algebra", "cse", "split_reductions", "merge_scans",
+    "hoist", "canonicalize", "cse", "dce",
 )  # fmt: skip
 
 

@@ -61,12 +61,18 @@ def _infer_scan(
     regions: tuple[Graph, ...] = (),
 ) -> tuple[TensorType, ...]:
     _check_attributes(len(operands), carried, scanned, length, reverse)
-    carries, sequences, shared = operands[:carried], operands[carried : carried + scanned], operands[carried + scanned :]
+    carries, sequences, shared = (
+        operands[:carried],
+        operands[carried : carried + scanned],
+        operands[carried + scanned :],
+    )
     places = tuple(_place_of(sequence, i, length) for i, sequence in enumerate(sequences))
     region = only_region("scan", regions, (*carries, *places, *shared))
     given = tuple(output.type for output in region.outputs)
     if len(given) < carried or not given:
-        raise VerifyError(f"scan: its region gives {len(given)} values; it must give the {carried} carries and may stack more")
+        raise VerifyError(
+            f"scan: its region gives {len(given)} values; it must give the {carried} carries and may stack more"
+        )
     for i, (before, after) in enumerate(zip(carries, given, strict=False)):
         if before != after:
             raise ShapeError(f"scan: carry {i} is {before} before a step, but {after} after it")
@@ -78,7 +84,11 @@ def _scan_reference(
 ) -> tuple[Any, ...]:
     """One run of the region for each place; over no places, one run on zeros tells the shapes."""
     (region,) = regions
-    carries, sequences, shared = operands[:carried], operands[carried : carried + scanned], operands[carried + scanned :]
+    carries, sequences, shared = (
+        operands[:carried],
+        operands[carried : carried + scanned],
+        operands[carried + scanned :],
+    )
     if not length:
         items = [np.zeros(sequence.shape[1:], sequence.dtype) for sequence in sequences]
         stacked = region(*carries, *items, *shared)[carried:]

@@ -1,7 +1,9 @@
-"""Derivatives of ops that hold regions: the derivative of a `map` is a `map` of the derivative; `scan` has a file of its own.
+"""Derivatives of ops that hold regions: the derivative of a `map` is a `map` of the derivative.
 
 %y = map(%xs, %w, mapped=1) { region(%x, %w) … }
 %d_xs, %d_ws = map(%xs, %d_y, %w, mapped=2) { the region's vjp };   %d_w = sum(%d_ws, axis=(0,))
+
+Those of `scan` stand in a file of their own, `recurrence.py`.
 """
 
 from __future__ import annotations
