@@ -17,11 +17,14 @@ from typing import Any
 
 from graphc.builder import Builder
 from graphc.dim import Extent
-from graphc.ir import Graph, Node, Value
+from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.choice import cast
 from graphc.ops.contraction import free_axes
+from graphc.ops.control import map as map_op
 from graphc.ops.convolution import convolution
+from graphc.ops.creation import full
+from graphc.ops.recurrence import scan
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.cse import cse
@@ -35,12 +38,32 @@ from graphc.types import f32, f64
 
 def prepare(graph: Graph) -> Graph:
     """Rewrite convolutions, contractions and reductions; composites that are left are opened first."""
-    graph = decompose(graph)
+    graph = _numbers_in_memory(decompose(graph))
     if any(node.op is convolution for node in graph.nodes):
         # A convolution and the gradient for its kernels read one image with margins.
         graph = channels_last(_rewritten(graph, lambda node: _as_product if node.op is convolution else None))
         graph, _ = cse(graph)
     return _rewritten(graph, _form_of)
+
+
+def _numbers_in_memory(graph: Graph) -> Graph:
+    """The graph with arrays of rank 0 for the numbers that loops take."""
+    loops = [node for node in graph.nodes if node.op in (scan, map_op)]
+    if not any(isinstance(operand, Literal) for node in loops for operand in node.operands):
+        return graph
+    builder = Builder.rewriting(graph)
+    for node in graph.nodes:
+        if node in loops:
+            node = node.with_operands([_in_memory(builder, node, operand) for operand in node.operands])
+        builder.append(node)
+    return graph.with_(nodes=tuple(builder.nodes))
+
+
+def _in_memory(builder: Builder, node: Node, operand: Value) -> Value:
+    if not isinstance(operand, Literal):
+        return operand
+    with builder.provenance(node.provenance):
+        return builder.node(full, value=operand.value, shape=(), dtype=operand.type.dtype).value
 
 
 Form = Callable[[Node, list[Tensor]], Any]

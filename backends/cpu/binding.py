@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from graphc.backends.cpu.array_address import address_of
+from graphc.backends.cpu.loops import Array
 from graphc.backends.cpu.program import Program, Step
-from graphc.backends.cpu.table import Array, Places, Table
+from graphc.backends.cpu.table import Places, Table
 from graphc.backends.memory_plan import MemoryPlan, Request, plan_memory
 from graphc.dim import Extent, evaluate_extent
 from graphc.ir import Literal, Value
@@ -154,13 +155,16 @@ class Binding:
         return plan_memory(requests)
 
     def _scratch(self, step: Step, number: int) -> Iterator[Request]:
-        """What a step needs while it runs: its kernel's scratch arrays, and all arrays of a `map`'s region."""
+        """What a step needs while it runs: its kernel's scratch arrays, and all arrays of a loop's region."""
         for buffer, extent in step.source.temporaries.items():
             count = self._number(extent) * (self._slices(step) if buffer.per_slice else 1)
             yield self._temporary(buffer, buffer.name, count * buffer.dtype.itemsize, number)
-        for call in step.inner.steps if step.inner is not None else ():
+        if step.loop is None:
+            return
+        outside = step.loop.written_outside()
+        for call in step.loop.inner.steps:
             for buffer, value in call.operands.items():
-                if step.inner is not None and buffer.role == "output" and value not in step.inner.graph.outputs:
+                if buffer.role == "output" and value not in outside:
                     yield self._temporary(value, f"%{value.name}", self._bytes(value), number)
             yield from self._scratch(call, number)
 

@@ -17,13 +17,14 @@ from functools import cached_property
 
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
+from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own
 from graphc.backends.cpu.lowered import Lowering
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.backends.nests.special import special_kernel
 from graphc.dim import Extent
 from graphc.errors import BackendError
 from graphc.ir import Graph, Literal, Node, Value
-from graphc.op import Kind, find_op
+from graphc.op import Kind
 from graphc.passes.fuse import fuse
 from graphc.passes.fuse.group import Group, domain_of, is_fusable
 from graphc.passes.fuse.views import is_floating, is_squeeze
@@ -76,21 +77,21 @@ class Step:
     node: Node
     operands: dict[Buffer, Value]  # what the kernel's inputs and outputs are in the graph
     shares: dict[Value, tuple[Value, ...]] = field(default_factory=dict)  # results that may lie in operands' memory
-    inner: Program | None = None  # of a `map`: what is called for each place
+    loop: Loop | None = None  # of a `map` or a `scan`: what is called for each place
     may_fail: bool = False  # after earlier steps have checked what they can
 
 
 class Program:
     """The steps of a graph, and the values that are the same array under another shape."""
 
-    def __init__(self, graph: Graph, *, prepares: bool = False) -> None:
+    def __init__(self, graph: Graph, around: Program | None = None, *, prepares: bool = False) -> None:
         self.graph = graph
-        self.kernels: list[Kernel] = []
+        self.kernels: list[Kernel] = [] if around is None else around.kernels  # a loop's region shares them
         self.steps: list[Step] = []
         self.constants: dict[Value, object] = {}
         self.alias: dict[Value, Value] = {}
-        self._by_key: dict[str, Kernel] = {}
-        self._lowering = Lowering()
+        self._by_key: dict[str, Kernel] = {} if around is None else around._by_key
+        self._lowering = Lowering() if around is None else around._lowering
         self._panels: dict[Hashable, Value] = {}
         self._stable = _stable_values(graph) if prepares else set()
         self.prepared: list[Step] = []  # what depends on the model's state alone
@@ -106,8 +107,8 @@ class Program:
         """The constants of the graph and of its regions."""
         yield from self.constants.items()
         for step in self.steps:
-            if step.inner is not None:
-                yield from step.inner.all_constants()
+            if step.loop is not None:
+                yield from step.loop.inner.all_constants()
 
     def root(self, value: Value) -> Value:
         """The value whose array this one is."""
@@ -121,8 +122,8 @@ class Program:
             self.constants[node.result] = node.attributes["value"]
         elif _is_alias(node):
             self.alias[node.result] = node.operands[0]
-        elif name == "map":
-            self._add_map(node)
+        elif name in LOOPS:
+            self._add_loop(node)
         elif name == "fused" or is_floating(node) or _fits_a_nest(node):
             self._add_nest(node)
         else:
@@ -187,7 +188,7 @@ class Program:
         if not all(isinstance(word, int | Buffer) for word in (*numbers, *(value.type.size for value in results))):
             return
         given = {self.root(value) for value in (*self.graph.outputs, *(new for _, new in self.graph.updates))}
-        if step.inner is None and not step.may_fail and reads <= self._stable:
+        if step.loop is None and not step.may_fail and reads <= self._stable:
             self._stable.update(results - given)
 
     def _set_apart(self) -> None:
@@ -236,32 +237,29 @@ class Program:
             updates[new] = old
         return updates
 
-    def _add_map(self, node: Node) -> None:
+    def _add_loop(self, node: Node) -> None:
         """A program of its own for the region, which the table calls once for each place."""
-        (region,) = node.regions
-        inner = Program(fuse(prepare(_with_results_of_its_own(region))))
-        for kernel in inner.kernels:
-            known = self._by_key.setdefault(kernel.key, kernel)
-            if known is kernel:
-                self.kernels.append(kernel)
-            for step in inner.steps:
-                if step.kernel is kernel:
-                    step.kernel = known
+        region = prepare(with_values_of_its_own(node.regions[0]))
+        loop = loop_of(node, region, lambda value: bool(self.graph.users.get(value)) or self.graph.is_result(value))
+        loop.inner = Program(fuse(loop.region), self)
+        for carry in loop.carries:
+            if loop.copies(carry):
+                carry.copy = Program(copy_of(carry.before), self)
         ends: dict[Buffer, Value] = {}
         for value in node.operands:
-            if isinstance(value, Literal):
-                raise BackendError("map: takes arrays, but an operand is a number", line=node.line)
+            assert not isinstance(value, Literal), "prepare puts numbers into memory"
             ends[Buffer(value.name, value.type.dtype, "input", value.type.size, value)] = value
+        unread = {node.results[i] for i, carry in enumerate(loop.carries) if carry.last is None}
         for value in node.results:
-            ends[Buffer(value.name, value.type.dtype, "output", value.type.size, value)] = value
-        count = node.operands[0].type.shape[0]
+            if value not in unread:
+                ends[Buffer(value.name, value.type.dtype, "output", value.type.size, value)] = value
         total: Extent = 0
-        for step in inner.steps:
+        for step in loop.inner.steps:
             total = total + step.source.cost
-        source = KernelSource("map", "", [], {}, 1, total * count)
-        kernel = Kernel("map", "", "", None)
+        source = KernelSource(node.op.name, "", [], loop.scratch, 1, total * loop.length)
+        kernel = Kernel(node.op.name, "", "", None)
         may_fail = any(can_fail(each) for each in region.walk())
-        self.steps.append(Step(kernel, source, node, ends, may_fail=may_fail, inner=inner))
+        self.steps.append(Step(kernel, source, node, ends, may_fail=may_fail, loop=loop))
 
     def _add_check(self, check: IndexCheck) -> None:
         """A kernel that only looks at indices, so that trouble is known before any state is written."""
@@ -322,20 +320,6 @@ def _results_of(step: Step) -> set[Value]:
     return {value for buffer, value in step.operands.items() if buffer.role == "output"}
 
 
-def _with_results_of_its_own(region: Graph) -> Graph:
-    """A region whose outputs are arrays that its nodes make, each another one."""
-    nodes = list(region.nodes)
-    outputs: list[Value] = []
-    for value in region.outputs:
-        made = region.producers.get(value)
-        if made is None or made.op.name in ("reshape", "constant") or value in outputs:
-            copy = Value(f"{value.name or 'result'}_copy{len(outputs)}", value.type)
-            nodes.append(Node(find_op("identity"), (value,), {}, (copy,)))
-            value = copy
-        outputs.append(value)
-    return region.with_(nodes=tuple(nodes), outputs=tuple(outputs))
-
-
 def _is_alias(node: Node) -> bool:
     """Whether a node only gives an array under another shape."""
     return node.op.name == "reshape" and not isinstance(node.operands[0], Literal)
@@ -384,7 +368,7 @@ class IndexCheck:
 
 def index_checks(node: Node) -> list[IndexCheck] | None:
     """The checks that can be made before a node runs; None where it finds its indices itself."""
-    if node.op.name == "map":
+    if node.op.name in LOOPS:
         return None
     region = node.regions[0] if node.regions else None
     outer = dict(zip(region.inputs, node.operands, strict=True)) if region is not None else {}

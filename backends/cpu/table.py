@@ -4,8 +4,8 @@
     table.write(program, address)                       # address(place, array): what a word of a row is to hold
     table.rows, table.entries(kernel addresses)
 
-A row is one word for the status block and one for each operand, scratch array and number of its kernel. A `map` is its
-region's rows once for each place, with the addresses moved on.
+A row is one word for the status block and one for each operand, scratch array and number of its kernel. A loop is its
+region's rows once for each place, with the addresses moved on (`graphc.backends.cpu.loops`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphc.backends.cpu.array_address import address_of
+from graphc.backends.cpu.loops import Address, Array
 from graphc.backends.cpu.program import Program, Step
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent
@@ -24,9 +25,6 @@ from graphc.ir import Value
 
 HAS_FINISH = 1
 _FEW = 4
-
-Array = Buffer | Value  # a scratch array of one step, or an array of the graph
-Address = Callable[[int, Array, int], None]  # the place of a word, what it names, and how many bytes on
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,11 @@ class Table:
     def write(self, program: Program, address: Address) -> None:
         """Append the rows of a program's steps; `address` is told of each word that names an array."""
         for step in program.steps:
-            if step.inner is None:
+            if step.loop is None:
                 self._row(program, step, address)
                 continue
-            for turn in range(self._number(step.node.operands[0].type.shape[0])):
-                self.write(step.inner, self._within(program, step, turn, address))
+            for called, within in step.loop.calls(self._number, _through(program, address)):
+                self.write(called, within)
 
     def _row(self, program: Program, step: Step, address: Address) -> None:
         self.calls.append(Call(step, len(self.words), self._slices(step)))
@@ -88,27 +86,6 @@ class Table:
             if isinstance(word, Buffer):
                 address(len(self.words) - 1, array_of(program, step, word), 0)
 
-    def _within(self, program: Program, step: Step, turn: int, address: Address) -> Address:
-        """What arrays of a map's region are outside of it, at one of the places that are mapped."""
-        inner, node = step.inner, step.node
-        assert inner is not None
-        mapped = node.attributes["mapped"]
-        ends = {
-            value: (end, i < mapped)
-            for i, (value, end) in enumerate(zip(inner.graph.inputs, node.operands, strict=True))
-        }
-        ends |= {inner.root(v): (end, True) for v, end in zip(inner.graph.outputs, node.results, strict=True)}
-
-        def of_region(place: int, array: Array, offset: int) -> None:
-            if isinstance(array, Value) and array in ends:
-                end, moves = ends[array]
-                size = self._number(array.type.size) * array.type.dtype.itemsize
-                address(place, program.root(end), offset + turn * size * moves)
-            else:
-                address(place, array, offset)
-
-        return of_region
-
     def entries(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The table over these rows: kernel, row, slices, flags."""
         start = address_of(rows)
@@ -117,6 +94,13 @@ class Table:
             address = start + 8 * call.start
             table[number] = call.step.kernel.address, address, call.slices, HAS_FINISH * call.step.source.has_finish
         return table
+
+
+def _through(program: Program, address: Address) -> Address:
+    """What is told of a value, told of the value whose array it is."""
+    return lambda place, array, offset: address(
+        place, program.root(array) if isinstance(array, Value) else array, offset
+    )
 
 
 def array_of(program: Program, step: Step, buffer: Buffer) -> Array:

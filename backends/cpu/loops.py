@@ -1,0 +1,231 @@
+"""Loops as entries of a table: the kernels of a region once for each place, with the addresses moved on.
+
+    %h, %ys = scan(%h0, %xs, %w, …)          turn 0   reads %h0 and %xs[0], writes %ys[0] and the carry
+                                             turn 1   reads the carry and %xs[1], …
+
+Nothing is copied from step to step. A carry lies where the step before wrote it: in the stack, where the new carry is
+stacked; at the next place of the stack, where the carry is stacked as it is before each step; else in one of two
+arrays, in turns. The last step writes to the array of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from graphc.backends.nests.nest import Buffer
+from graphc.dim import Extent
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.op import find_op
+
+if TYPE_CHECKING:
+    from graphc.backends.cpu.program import Program
+
+LOOPS = frozenset({"map", "scan"})
+Array: TypeAlias = Buffer | Value  # a scratch array of one step, or an array of the graph
+Address: TypeAlias = Callable[[int, Array, int], None]  # the place of a word, what it names, and how many bytes on
+Spot: TypeAlias = tuple[Array, int]  # an array outside of the loop, and how many bytes on
+
+
+@dataclass(eq=False)
+class Carry:
+    """A carry: what it is inside, where it starts, where the last one goes, and where it lies in between."""
+
+    before: Value  # inside: what a step reads
+    after: int  # the output of the region that a step writes it as
+    start: Value  # outside
+    last: Value | None  # outside; None where nobody reads it
+    stacked_after: Value | None = None  # outside: a stack that holds it after each step
+    stacked_before: Value | None = None  # outside: a stack that holds it before each step
+    between: tuple[Buffer, ...] = ()  # two arrays that it lies in by turns, where no stack holds it
+    copy: Program | None = None  # a kernel that copies it
+
+
+@dataclass(eq=False)
+class Loop:
+    """A region that is called once for each place."""
+
+    node: Node
+    region: Graph  # whose outputs are arrays of its own, each another one
+    carries: list[Carry]
+    stacks: list[tuple[int, Value]]  # an output of the region, and the stack outside
+    inner: Program = field(init=False)
+
+    @property
+    def length(self) -> Extent:
+        """The number of places."""
+        return loop_length(self.node)
+
+    @property
+    def scratch(self) -> dict[Buffer, Extent]:
+        """The arrays that carries lie in between steps, with their elements."""
+        return {buffer: carry.before.type.size for carry in self.carries for buffer in carry.between}
+
+    def copies(self, carry: Carry) -> bool:
+        """Whether a carry is copied, before the first step or after the last one, for some number of places."""
+        is_last_copied = carry.stacked_after is not None or not isinstance(self.length, int) or self.length == 0
+        return carry.stacked_before is not None or (carry.last is not None and is_last_copied)
+
+    def written_outside(self) -> set[Value]:
+        """The arrays of the region that are not memory of its own."""
+        return {self.inner.root(value) for value in self.inner.graph.outputs}
+
+    def calls(self, number: Callable[[Extent], int], address: Address) -> Iterator[tuple[Program, Address]]:
+        """The programs to be called, one after another, each with what its arrays are outside of the loop."""
+        count, reverse = number(self.length), self.node.attributes.get("reverse", False)
+
+        def place(turn: int) -> int:
+            return count - 1 - turn if reverse else turn
+
+        def moved(stack: Value, turn: int) -> Spot:
+            return stack, place(turn) * number(stack.type.size) * stack.type.dtype.itemsize // max(count, 1)
+
+        def left(carry: Carry, turn: int) -> Spot:
+            """Where a carry lies after a step; before the first one, where it starts."""
+            if turn < 0:
+                return carry.start, 0
+            if carry.stacked_after is not None:
+                return moved(carry.stacked_after, turn)
+            if turn == count - 1 and carry.last is not None:
+                return carry.last, 0
+            if turn < count - 1 and carry.stacked_before is not None:
+                return moved(carry.stacked_before, turn + 1)
+            return carry.between[turn % 2], 0
+
+        def copied(carry: Carry, source: Spot, target: Spot) -> tuple[Program, Address]:
+            assert carry.copy is not None
+            (read,), (written,) = carry.copy.graph.inputs, carry.copy.graph.outputs
+            return carry.copy, _with({read: source, written: target}, address)
+
+        for carry in self.carries:
+            if carry.stacked_before is not None and count:
+                yield copied(carry, (carry.start, 0), moved(carry.stacked_before, 0))
+        inputs, outputs = self.inner.graph.inputs, [self.inner.root(value) for value in self.inner.graph.outputs]
+        carried = len(self.carries)
+        scanned = self.node.attributes["scanned"] if self.node.op.name == "scan" else self.node.attributes["mapped"]
+        outside = list(zip(inputs, self.node.operands, strict=True))
+        for turn in range(count):
+            spots: dict[Array, Spot] = {value: (end, 0) for value, end in outside[carried + scanned :]}
+            spots |= {value: moved(end, turn) for value, end in outside[carried : carried + scanned]}
+            spots |= {carry.before: left(carry, turn - 1) for carry in self.carries}
+            spots |= {outputs[number]: moved(stack, turn) for number, stack in self.stacks}
+            spots |= {outputs[carry.after]: left(carry, turn) for carry in self.carries}
+            yield self.inner, _with(spots, address)
+        for carry in self.carries:
+            if carry.last is not None and (not count or carry.stacked_after is not None):
+                yield copied(carry, left(carry, count - 1), (carry.last, 0))
+
+
+def loop_length(node: Node) -> Extent:
+    """The number of places of a loop."""
+    length: Extent = node.attributes["length"] if node.op.name == "scan" else node.operands[0].type.shape[0]
+    return length
+
+
+def _with(spots: dict[Array, Spot], address: Address) -> Address:
+    """What arrays of a region are outside of it; others are the region's own."""
+
+    def of_region(place: int, array: Array, offset: int) -> None:
+        if array in spots:
+            outside, further = spots[array]
+            address(place, outside, offset + further)
+        else:
+            address(place, array, offset)
+
+    return of_region
+
+
+# -- making one -------------------------------------------------------------------------------------------------------
+
+
+def loop_of(node: Node, region: Graph, wanted: Callable[[Value], bool]) -> Loop:
+    """The loop of a node whose region is prepared; `wanted` says whether anything reads a result."""
+    carried = node.attributes["carried"] if node.op.name == "scan" else 0
+    outputs = _Outputs(region)
+    stacked_before: dict[int, Value] = {}
+    after = [outputs.own(value) for value in region.outputs[:carried]]
+    roots = [outputs.root(value) for value in region.outputs]
+    for value, stack in zip(roots[carried:], node.results[carried:], strict=True):
+        number = region.inputs[:carried].index(value) if value in region.inputs[:carried] else -1
+        if number >= 0 and number not in stacked_before and roots[number] not in roots[carried:]:
+            stacked_before[number] = stack
+    free = list(dict.fromkeys(roots[:carried]))  # each may lie in one stack
+    stacks = [
+        (outputs.own(value, free), stack)
+        for value, stack in zip(region.outputs[carried:], node.results[carried:], strict=True)
+        if stack not in stacked_before.values()
+    ]
+    held = {number: stack for number, stack in stacks if number in after}
+    carries = []
+    for i in range(carried):
+        type, last = region.inputs[i].type, node.results[i]
+        carry = Carry(
+            region.inputs[i], after[i], node.operands[i], last if wanted(last) else None,
+            held.get(after[i]), stacked_before.get(i),
+        )  # fmt: skip
+        if carry.stacked_after is None:
+            names = (f"carry_{i}_even", f"carry_{i}_odd")
+            carry.between = tuple(Buffer(name, type.dtype, "temporary", type.size) for name in names)
+        carries.append(carry)
+    return Loop(node, outputs.region(), carries, stacks)
+
+
+class _Outputs:
+    """Outputs of a region that are arrays which its nodes make, each another one."""
+
+    def __init__(self, region: Graph) -> None:
+        self._region = region
+        self._nodes = list(region.nodes)
+        self._values: list[Value] = []
+        self._numbers: dict[Value, int] = {}
+
+    def root(self, value: Value) -> Value:
+        """The value whose array this one is."""
+        made = self._region.producers.get(value)
+        while made is not None and made.op.name == "reshape" and not isinstance(made.operands[0], Literal):
+            value = made.operands[0]
+            made = self._region.producers.get(value)
+        return value
+
+    def own(self, value: Value, free: list[Value] | None = None) -> int:
+        """The number of an output for a value: a copy where no node makes it, or another output is the same array.
+
+        What is in `free` may be the same array, once.
+        """
+        root = self.root(value)
+        if root in self._numbers and free is not None and root in free:
+            free.remove(root)
+            return self._numbers[root]
+        made = self._region.producers.get(root)
+        if made is None or made.op.name == "constant" or root in self._numbers:
+            copy = Value(f"{value.name or 'result'}_copy{len(self._values)}", value.type)
+            self._nodes.append(Node(find_op("identity"), (value,), {}, (copy,)))
+            value = root = copy
+        self._numbers[root] = len(self._values)
+        self._values.append(value)
+        return self._numbers[root]
+
+    def region(self) -> Graph:
+        return self._region.with_(nodes=tuple(self._nodes), outputs=tuple(self._values))
+
+
+def with_values_of_its_own(region: Graph) -> Graph:
+    """The same region over other values: two loops may hold one region, and their arrays lie at different places."""
+    own: dict[Value, Value] = {}
+
+    def copy(value: Value) -> Value:
+        return value if isinstance(value, Literal) else own.setdefault(value, Value(value.name, value.type))
+
+    def copied(node: Node) -> Node:
+        operands, results = tuple(map(copy, node.operands)), tuple(map(copy, node.results))
+        return Node(node.op, operands, node.attributes, results, node.regions, node.provenance)
+
+    inputs, nodes = tuple(map(copy, region.inputs)), tuple(map(copied, region.nodes))
+    return region.with_(inputs=inputs, nodes=nodes, outputs=tuple(map(copy, region.outputs)))
+
+
+def copy_of(value: Value) -> Graph:
+    """A graph that copies an array of a value's type."""
+    source, target = Value(value.name, value.type), Value(f"{value.name}_copied", value.type)
+    return Graph("copy", (source,), (Node(find_op("identity"), (source,), {}, (target,)),), (target,))
