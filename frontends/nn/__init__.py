@@ -49,6 +49,7 @@ from graphc.nn.loss import (
     NLLLoss,
     SmoothL1Loss,
 )
+from graphc.nn.lstm import LSTM, LSTMCell
 from graphc.nn.margin_loss import (
     CosineEmbeddingLoss,
     GaussianNLLLoss,
@@ -144,6 +145,8 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",

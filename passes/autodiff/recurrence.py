@@ -26,6 +26,7 @@ from graphc.tensor import Tensor
 
 CHEAP = frozenset({"add", "sub", "mul", "neg", "square", "abs", "cast", "where", "sign", "identity"})
 VIEWS = frozenset({"reshape", "broadcast_to", "permute_dims", "slice", "flip"})
+MOST_AGAIN = 8  # nodes that stand for one value
 
 
 def scan_vjp(
@@ -146,6 +147,10 @@ def _active_inputs(node: Node, region: Graph, active: AbstractSet[Value]) -> lis
         if not more:
             return [value for value in region.inputs if value in found]
         found |= more
+
+
+def _is_cheap(node: Node) -> bool:
+    return node.op.name in CHEAP or node.op.name in VIEWS or node.op.kind is Kind.CREATION
 
 
 @dataclass(eq=False)
@@ -277,33 +282,35 @@ class Linear:
     def _again(self, known: dict[Value, None]) -> tuple[list[Node], list[Value]]:
         """The known nodes that the part computes again, and the values that it reads instead.
 
-        From the last to the first, a value that a cheap op makes of others that are read anyhow is not saved; nor is
+        From the last to the first, a value that cheap ops make of others that are read anyhow is not saved; nor is
         what is the same at all places.
         """
         available = {*known, *self._outside}
         again: set[Node] = set()
-        pending = [v for node in reversed(self.inner.nodes) for v in node.results if v in known]
-        while pending:
-            value = pending.pop(0)
-            node = self.producers[value]
-            operands = [o for o in node.operands if not isinstance(o, Literal)]
-            if node in again:
-                continue
-            if not self.varies(value):
-                again.add(node)
-                pending += [o for o in operands if o in self.producers]
-            elif (node.op.name in CHEAP or node.op.name in VIEWS or node.op.kind is Kind.CREATION) and self._are_made(
-                operands, available - {value}
-            ):
-                again.add(node)
+        for node in reversed(self.inner.nodes):
+            for value in node.results:
+                if value in known and node not in again:
+                    again.update(self._made_cheaply(value, available) or ())
         nodes = self._needed(known, lambda node: node in again)
         read = [o for node in nodes for o in node.operands]
         made = {result for node in nodes for result in node.results}
         saved = [v for v in dict.fromkeys((*known, *read)) if v not in made and not isinstance(v, Literal)]
         return nodes, saved
 
-    def _are_made(self, operands: Sequence[Value], available: AbstractSet[Value]) -> bool:
-        return all(operand in available for operand in operands)
+    def _made_cheaply(self, value: Value, available: AbstractSet[Value]) -> list[Node] | None:
+        """The nodes that make a value of other ones, cheaply or once for all places; None where there is no such way."""
+        nodes: dict[Node, None] = {}
+        pending = [value]
+        while pending:
+            wanted = pending.pop()
+            node = self.producers.get(wanted)
+            if (wanted in available and wanted is not value) or isinstance(wanted, Literal) or node in nodes:
+                continue
+            if node is None or not (_is_cheap(node) or not self.varies(wanted)) or len(nodes) == MOST_AGAIN:
+                return None
+            nodes[node] = None
+            pending += node.operands
+        return list(nodes)
 
     def _save(self, values: Sequence[Value]) -> dict[Value, Value]:
         """Replace the forward scan by one that stacks these values, too; the stack of each."""
