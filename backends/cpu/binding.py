@@ -162,7 +162,7 @@ class Binding:
         if step.loop is None:
             return
         outside = step.loop.written_outside()
-        for call in step.loop.inner.steps:
+        for call in (*step.loop.inner.before_loop, *step.loop.inner.steps):
             for buffer, value in call.operands.items():
                 if buffer.role == "output" and value not in outside:
                     yield self._temporary(value, f"%{value.name}", self._bytes(value), number)

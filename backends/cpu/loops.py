@@ -10,7 +10,7 @@ arrays, in turns. The last step writes to the array of the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,12 +20,13 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import find_op
 
 if TYPE_CHECKING:
-    from graphc.backends.cpu.program import Program
+    from graphc.backends.cpu.program import Program, Step
 
 LOOPS = frozenset({"map", "scan"})
 Array: TypeAlias = Buffer | Value  # a scratch array of one step, or an array of the graph
 Address: TypeAlias = Callable[[int, Array, int], None]  # the place of a word, what it names, and how many bytes on
 Spot: TypeAlias = tuple[Array, int]  # an array outside of the loop, and how many bytes on
+Called: TypeAlias = "tuple[Program, Address, Sequence[Step]]"  # steps of a program, and where their arrays lie
 
 
 @dataclass(eq=False)
@@ -71,7 +72,18 @@ class Loop:
         """The arrays of the region that are not memory of its own."""
         return {self.inner.root(value) for value in self.inner.graph.outputs}
 
-    def calls(self, number: Callable[[Extent], int], address: Address) -> Iterator[tuple[Program, Address]]:
+    @property
+    def same_everywhere(self) -> frozenset[Value]:
+        """The inputs of the region that do not differ from place to place."""
+        return frozenset(self.region.inputs[len(self.carries) + self.scanned :])
+
+    @property
+    def scanned(self) -> int:
+        """The number of sequences."""
+        count: int = self.node.attributes["scanned" if self.node.op.name == "scan" else "mapped"]
+        return count
+
+    def calls(self, number: Callable[[Extent], int], address: Address) -> Iterator[Called]:
         """The programs to be called, one after another, each with what its arrays are outside of the loop."""
         count, reverse = number(self.length), self.node.attributes.get("reverse", False)
 
@@ -93,25 +105,26 @@ class Loop:
                 return moved(carry.stacked_before, turn + 1)
             return carry.between[turn % 2], 0
 
-        def copied(carry: Carry, source: Spot, target: Spot) -> tuple[Program, Address]:
+        def copied(carry: Carry, source: Spot, target: Spot) -> Called:
             assert carry.copy is not None
             (read,), (written,) = carry.copy.graph.inputs, carry.copy.graph.outputs
-            return carry.copy, _with({read: source, written: target}, address)
+            return carry.copy, _with({read: source, written: target}, address), carry.copy.steps
 
         for carry in self.carries:
             if carry.stacked_before is not None and count:
                 yield copied(carry, (carry.start, 0), moved(carry.stacked_before, 0))
         inputs, outputs = self.inner.graph.inputs, [self.inner.root(value) for value in self.inner.graph.outputs]
-        carried = len(self.carries)
-        scanned = self.node.attributes["scanned"] if self.node.op.name == "scan" else self.node.attributes["mapped"]
+        carried, first_shared = len(self.carries), len(self.carries) + self.scanned
         outside = list(zip(inputs, self.node.operands, strict=True))
+        shared: dict[Array, Spot] = {value: (end, 0) for value, end in outside[first_shared:]}
+        if count:
+            yield self.inner, _with(shared, address), self.inner.before_loop
         for turn in range(count):
-            spots: dict[Array, Spot] = {value: (end, 0) for value, end in outside[carried + scanned :]}
-            spots |= {value: moved(end, turn) for value, end in outside[carried : carried + scanned]}
+            spots = shared | {value: moved(end, turn) for value, end in outside[carried:first_shared]}
             spots |= {carry.before: left(carry, turn - 1) for carry in self.carries}
             spots |= {outputs[number]: moved(stack, turn) for number, stack in self.stacks}
             spots |= {outputs[carry.after]: left(carry, turn) for carry in self.carries}
-            yield self.inner, _with(spots, address)
+            yield self.inner, _with(spots, address), self.inner.steps
         for carry in self.carries:
             if carry.last is not None and (not count or carry.stacked_after is not None):
                 yield copied(carry, left(carry, count - 1), (carry.last, 0))

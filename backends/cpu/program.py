@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from copy import copy
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -84,8 +85,17 @@ class Step:
 class Program:
     """The steps of a graph, and the values that are the same array under another shape."""
 
-    def __init__(self, graph: Graph, around: Program | None = None, *, prepares: bool = False) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        around: Program | None = None,
+        same_everywhere: AbstractSet[Value] = frozenset(),
+        *,
+        prepares: bool = False,
+    ) -> None:
         self.graph = graph
+        self.same_everywhere = same_everywhere  # inputs of a loop's region that do not differ from place to place
+        self.before_loop: list[Step] = []  # what is done for them once
         self.kernels: list[Kernel] = [] if around is None else around.kernels  # a loop's region shares them
         self.steps: list[Step] = []
         self.constants: dict[Value, object] = {}
@@ -142,7 +152,7 @@ class Program:
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
         home = self._home_of_product(nest, outer, shares)
         packed_before = can_be_packed_before(nest) and (
-            packs_in_every_slice(nest) or self._is_stable_weight(nest, outer)
+            packs_in_every_slice(nest) or self._is_steady(self.root(outer[_value_of(nest.product.rhs)]))
         )
         source, key, nest = lowered.source(home, packed_before=packed_before)
         if packed_before:
@@ -157,12 +167,12 @@ class Program:
         self._note_stable(step)
         self.steps.append(step)
 
-    def _is_stable_weight(self, nest: Nest, outer: dict[Value, Value]) -> bool:
-        """Whether the right operand of the product depends on the model's state alone."""
-        return nest.product is not None and self.root(outer[_value_of(nest.product.rhs)]) in self._stable
+    def _is_steady(self, matrix: Value) -> bool:
+        """Whether a matrix is the same at all places of a loop, or depends on the model's state alone."""
+        return matrix in self.same_everywhere or matrix in self._stable
 
     def _packed(self, product: Product, outer: dict[Value, Value]) -> Value:
-        """The panels of a product's right operand, packed by a step of its own, once for all kernels that read it."""
+        """The panels of a product's right operand, packed by a step of its own for all kernels that read it."""
         matrix, axes = outer[_value_of(product.rhs)], product.axes
         key = self.root(matrix), axes.depth, axes.column, axes.right.offset
         if key not in self._panels:
@@ -172,7 +182,8 @@ class Program:
             target = Buffer("panels_out", panels.type.dtype, "output", panels.type.size, panels)
             source = emit_pack(product, source_buffer, target)
             kernel = self._kernel(source.title, source.text, source.text, None)
-            self.steps.append(Step(kernel, source, product.node, {source_buffer: matrix, target: panels}))
+            steps = self.before_loop if self.root(matrix) in self.same_everywhere else self.steps
+            steps.append(Step(kernel, source, product.node, {source_buffer: matrix, target: panels}))
             if self.root(matrix) in self._stable and isinstance(panels.type.size, int):
                 self._stable.add(panels)
         return self._panels[key]
@@ -241,7 +252,7 @@ class Program:
         """A program of its own for the region, which the table calls once for each place."""
         region = prepare(with_values_of_its_own(node.regions[0]))
         loop = loop_of(node, region, lambda value: bool(self.graph.users.get(value)) or self.graph.is_result(value))
-        loop.inner = Program(fuse(loop.region), self)
+        loop.inner = Program(fuse(loop.region), self, loop.same_everywhere)
         for carry in loop.carries:
             if loop.copies(carry):
                 carry.copy = Program(copy_of(carry.before), self)

@@ -69,14 +69,14 @@ class Table:
         self._number = number
         self._slices = slices
 
-    def write(self, program: Program, address: Address) -> None:
+    def write(self, program: Program, address: Address, steps: Sequence[Step] | None = None) -> None:
         """Append the rows of a program's steps; `address` is told of each word that names an array."""
-        for step in program.steps:
+        for step in program.steps if steps is None else steps:
             if step.loop is None:
                 self._row(program, step, address)
                 continue
-            for called, within in step.loop.calls(self._number, _through(program, address)):
-                self.write(called, within)
+            for called, within, part in step.loop.calls(self._number, _through(program, address)):
+                self.write(called, within, part)
 
     def _row(self, program: Program, step: Step, address: Address) -> None:
         self.calls.append(Call(step, len(self.words), self._slices(step)))
