@@ -46,7 +46,7 @@ class LSTM(RecurrentLayer):
         """x·W_ihᵀ + b_ih + b_hh"""
         bias = self.parameter("bias_ih", run)
         both = None if bias is None else bias + self.parameter("bias_hh", run)
-        return F.linear(x, self.parameter("weight_ih", run), both)
+        return self.linear_rows(x, self.parameter("weight_ih", run), both)
 
     def step(self, run: str, carry: tuple[Tensor, ...], row: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """The next h and c, and h."""

@@ -113,6 +113,12 @@ class RecurrentLayer(Module):
         """The next states, and what the layer gives at this place."""
         raise NotImplementedError
 
+    def linear_rows(self, x: Tensor, weight: Any, bias: Any) -> Tensor:
+        """x·Wᵀ + b of all places as one product of two matrices."""
+        rows = xp.reshape(x, (-1, x.shape[-1])) if x.ndim == 3 else x
+        y = F.linear(rows, weight, bias)
+        return xp.reshape(y, (*x.shape[:-1], y.shape[-1])) if x.ndim == 3 else y
+
     # -- running ------------------------------------------------------------------------------------------------------
 
     def walk(self, input: Any, given: tuple[Any, ...] | None) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -298,7 +298,7 @@ class Linear:
         return nodes, saved
 
     def _made_cheaply(self, value: Value, available: AbstractSet[Value]) -> list[Node] | None:
-        """The nodes that make a value of other ones, cheaply or once for all places; None where there is no such way."""
+        """The nodes that make a value of other ones, cheaply or once for all places; None where none can."""
         nodes: dict[Node, None] = {}
         pending = [value]
         while pending:
