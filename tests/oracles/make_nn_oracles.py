@@ -1,5 +1,5 @@
 """Writes the oracles of `graphc.nn`: nn_activations.npz, nn_losses.npz, nn_layers.npz, nn_attention.npz,
-nn_sliding.npz, nn_init.npz.
+nn_sliding.npz, nn_recurrent.npz, nn_init.npz.
 
 Run from the repository's root, in an environment with `pip install torch==2.13.0 numpy`:
 
@@ -12,7 +12,7 @@ import warnings
 
 import torch
 from tests.oracles.case import FOLDER, write
-from tests.oracles.torch_cases import activations, attention, initialization, layers, losses, sliding
+from tests.oracles.torch_cases import activations, attention, initialization, layers, losses, recurrent, sliding
 
 TORCH = "2.13.0"
 
@@ -22,7 +22,7 @@ def main() -> None:
         raise SystemExit(f"the oracles are those of torch {TORCH}, but this is torch {torch.__version__}")
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    for maker in (activations, losses, layers, attention, sliding, initialization):
+    for maker in (activations, losses, layers, attention, sliding, recurrent, initialization):
         cases = list(maker.cases())
         write(maker.FILE, cases)
         size = (FOLDER / f"{maker.FILE}.npz").stat().st_size
