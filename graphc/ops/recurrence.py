@@ -71,7 +71,7 @@ def _infer_scan(
     given = tuple(output.type for output in region.outputs)
     if len(given) < carried or not given:
         raise VerifyError(
-            f"scan: its region gives {len(given)} values; it must give the {carried} carries and may stack more"
+            f"scan: its region gives {len(given)} values, but it must give {carried} carries, and one value at least"
         )
     for i, (before, after) in enumerate(zip(carries, given, strict=False)):
         if before != after:

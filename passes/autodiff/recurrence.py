@@ -285,7 +285,7 @@ class Linear:
         From the last to the first, a value that cheap ops make of others that are read anyhow is not saved; nor is
         what is the same at all places.
         """
-        available = {*known, *self._outside}
+        available = {*known, *self._outside, *self.region.outputs[self.node.attributes["carried"] :]}
         again: set[Node] = set()
         for node in reversed(self.inner.nodes):
             for value in node.results:

@@ -22,7 +22,7 @@ from on_cpu import agree, one_node
 
 find_op("add")
 OPS = [op for op in REGISTRY.values() if (op.body_function or op.infer_rule).__module__.startswith("graphc.")]
-REGIONS = {"fused", "map"}  # they have no samples; tests of fusion and of jacobians run them
+REGIONS = {"fused", "map", "scan"}  # they have no samples; tests of fusion, of jacobians and of loops run them
 
 
 def cases() -> list[Any]:

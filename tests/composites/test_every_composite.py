@@ -131,8 +131,8 @@ def test_gradients_of_16_bit_operands_have_their_dtypes(op: Op, sample: Sample) 
 
 
 BATCHED_OPERANDS = {
-    "attention_weights": 2, "bilinear": 2, "binary_cross_entropy": 2, "cross_entropy": 2, "nll_loss": 2,
-    "scaled_dot_product_attention": 3,
+    "attention_weights": 2, "bilinear": 2, "binary_cross_entropy": 2, "cross_entropy": 2, "lstm_cell": 2,
+    "nll_loss": 2,    "scaled_dot_product_attention": 3,
 }  # fmt: skip
 BATCHED = [
     case

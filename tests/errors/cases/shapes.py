@@ -171,3 +171,16 @@ def dtype_complex():
 
 def dtype_labels():
     gc.trace(lambda logits, labels: F.nll_loss(logits, labels), gc.f32["N", 10], gc.f32["N"])
+
+
+def lstm_features():
+    gc.trace(nn.LSTM(3, 4), gc.f32["T", "N", 5])
+
+
+def lstm_states():
+    lstm = nn.LSTM(3, 4, bidirectional=True)
+
+    def last(x, h, c):
+        return lstm(x, (h, c))[0]
+
+    gc.trace(last, gc.f32["T", "N", 3], gc.f32[1, "N", 4], gc.f32[1, "N", 4])

@@ -157,3 +157,42 @@ def cell_assigned_another_dtype():
 def cell_as_condition():
     if nn.Linear(3, 2).weight:
         pass
+
+
+def scan_carry_changes_its_type():
+    def total(c, x):
+        return gc.astype(c + x, gc.f64), c
+
+    gc.trace(lambda xs: gc.scan(total, gc.zeros((3,)), xs), gc.f32["T", 3])
+
+
+def scan_lengths_differ():
+    def both(xs, ys):
+        return gc.scan(lambda c, p: (c + p[0], p[1]), gc.zeros((3,)), (xs, ys))
+
+    gc.trace(both, gc.f32["T", 3], gc.f32["S", 3])
+
+
+def scan_body_without_a_pair():
+    def step(c, x):
+        return c + x
+
+    gc.trace(lambda xs: gc.scan(step, gc.zeros((3,)), xs), gc.f32["T", 3])
+
+
+def scan_body_assigns_to_state():
+    norm = nn.BatchNorm1d(3)
+
+    def step(c, x):
+        return c + norm(x), None
+
+    gc.trace(lambda xs: gc.scan(step, gc.zeros((4, 3)), xs), gc.f32["T", 4, 3])
+
+
+def scan_body_draws_random_numbers():
+    drop = nn.Dropout(0.5)
+
+    def step(c, x):
+        return c + drop(x), None
+
+    gc.trace(lambda xs: gc.scan(step, gc.zeros((3,)), xs), gc.f32["T", 3])
