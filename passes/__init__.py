@@ -2,6 +2,7 @@
 
 from graphc.passes.algebra import algebra, algebra_rules
 from graphc.passes.autodiff import grad, gradcheck, hvp, jacobian, jvp, value_and_grad, vjp
+from graphc.passes.batch_products import batch_products
 from graphc.passes.canonicalize import canonicalize, canonicalize_rules
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
@@ -35,8 +36,8 @@ from graphc.passes.split_reductions import split_reductions, split_rules
 
 __all__ = [
     "PASSES", "Ledger", "Match", "Matched", "NodeMatch", "Number", "Pass", "Pipeline", "RewritePass", "Rule",
-    "RuleSet", "Stage", "Stages", "algebra", "algebra_rules", "apply_rules", "canonicalize", "canonicalize_rules",
-    "channels_last", "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold",
+    "RuleSet", "Stage", "Stages", "algebra", "algebra_rules", "apply_rules", "batch_products", "canonicalize",
+    "canonicalize_rules", "channels_last", "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold",
     "fold_batch_norm", "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hoist", "hvp",
     "integers", "jacobian", "jvp", "merge_scans", "prepare", "register_pass", "rule", "rule_on", "same_type",
     "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
@@ -51,6 +52,7 @@ register_pass("cse")(cse)
 register_pass("split_reductions")(split_reductions)
 register_pass("merge_scans")(merge_scans)
 register_pass("hoist")(hoist)
+register_pass("batch_products")(batch_products)
 register_pass("dce")(dce)
 register_pass("prepare")(prepare)
 register_pass("channels_last")(channels_last)
@@ -58,7 +60,7 @@ register_pass("fuse")(fuse)
 
 DEFAULT = (
     "fold_batch_norm", "decompose", "canonicalize", "fold", "algebra", "cse", "split_reductions", "merge_scans",
-    "hoist", "canonicalize", "cse", "dce",
+    "hoist", "batch_products", "canonicalize", "cse", "dce",
 )  # fmt: skip
 
 
