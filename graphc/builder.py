@@ -97,6 +97,12 @@ class Builder:
         builder.nodes = []
         return builder
 
+    def within(self, outer: Builder) -> Self:
+        """This builder, for a graph that stands within another: nodes come from where those of `outer` come from now."""
+        self.outermost, self._cell_names = outer.outermost, outer._cell_names
+        self._provenance, self._modules, self._root = outer._provenance, outer._modules, outer._root
+        return self
+
     # -- sources ----------------------------------------------------------------------------------------------------
 
     def input(self, name: str, type: TensorType) -> Tensor:

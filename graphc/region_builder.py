@@ -26,11 +26,9 @@ class RegionBuilder(Builder):
     def __init__(self, outer: Builder, name: str) -> None:
         super().__init__(name)
         self.outer = outer
-        self.outermost = outer.outermost
         self.captured: list[Value] = []
         self._inside: dict[Value, Value] = {}
-        self._cell_names = outer._cell_names
-        self._provenance, self._modules, self._root = outer._provenance, outer._modules, outer._root
+        self.within(outer)
 
     def tensor(self, operand: Any) -> Tensor:
         """A tensor of this trace; one of the trace around it is passed in."""

@@ -101,7 +101,7 @@ class Program:
         self.constants: dict[Value, object] = {}
         self.alias: dict[Value, Value] = {}
         self._by_key: dict[str, Kernel] = {} if around is None else around._by_key
-        self._lowering = Lowering() if around is None else around._lowering
+        self._lowering: Lowering = Lowering() if around is None else around._lowering
         self._panels: dict[Hashable, Value] = {}
         self._stable = _stable_values(graph) if prepares else set()
         self.prepared: list[Step] = []  # what depends on the model's state alone

@@ -22,7 +22,7 @@ from graphc.ops.reduction import sum as sum_op
 from graphc.tensor import Tensor
 
 if TYPE_CHECKING:
-    from graphc.passes.autodiff.recurrence import Linear
+    from graphc.passes.autodiff.linear_part import Linear
 
 ADDITIVE = frozenset({"add", "sub", "neg", "identity", "reshape", "permute_dims", "broadcast_to"})
 
