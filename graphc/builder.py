@@ -98,7 +98,7 @@ class Builder:
         return builder
 
     def within(self, outer: Builder) -> Self:
-        """This builder, for a graph that stands within another: nodes come from where those of `outer` come from now."""
+        """This builder, for a graph within another: its nodes come from where those of `outer` come from now."""
         self.outermost, self._cell_names = outer.outermost, outer._cell_names
         self._provenance, self._modules, self._root = outer._provenance, outer._modules, outer._root
         return self
