@@ -217,6 +217,11 @@ class _Lowering:
                 continue
             if self.storing.get(value, place.phase) != phase:
                 continue
+            if value in self.group.joined:
+                for part, index in self.reader.parts(node):
+                    name = self.reader.need(part, self.reader.elements)
+                    stores.append(Store(self.reader.buffers[value], index, name))
+                continue
             name = self.reader.need(value, self.reader.elements)
             stores.append(Store(self.reader.buffers[value], self.reader.position(value, place.axes), name))
             self.reader.stored[value] = phase

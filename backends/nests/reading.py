@@ -7,6 +7,7 @@ the value there, appending what computes it; what does not depend on the inner l
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from graphc.backends.nests import placed
 from graphc.backends.nests.names import Names
@@ -131,6 +132,15 @@ class Reader:
     def position(self, value: Value, axes: tuple[int, ...]) -> Index:
         """The place of a value's element in its array."""
         return linear(self.indices(value.type.shape, axes), value.type.shape)
+
+    def parts(self, node: Node) -> Iterator[tuple[Value, Index]]:
+        """The parts of a concat that the kernel computes, and the place of each part's element in the whole."""
+        axis, start = node.attributes["axis"], 0
+        for part in node.operands:
+            at = self.indices(part.type.shape, tuple(range(len(self.group.domain))))
+            at = [index.plus(start) if k == axis else index for k, index in enumerate(at)]
+            yield part, linear(at, node.result.type.shape)
+            start = start + part.type.shape[axis]
 
     # -- values -------------------------------------------------------------------------------------------------------
 

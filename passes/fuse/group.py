@@ -72,12 +72,15 @@ class Group:
         self.product: MatrixProduct | None = None  # of the contraction
         self.members: list[Node] = []
         self.places: dict[Value, Place] = {}
+        self.joined: set[Value] = set()  # results of concat whose parts the kernel computes, and stores side by side
         self._producer = producers
 
     # -- what operands are to this group ------------------------------------------------------------------------------
 
     def operand(self, value: Value) -> Operand | Refusal:
         """The place of an operand; Outside where it is loaded. Views of the group's own values keep their place."""
+        if value in self.joined:
+            return Refusal("its parts are stored side by side, and it is complete when the kernel has run")
         if value in self.places:
             return self.places[value]
         node = None if isinstance(value, Literal) else self._producer(value)
@@ -131,6 +134,8 @@ class Group:
         self.members.append(node)
         for result in node.results:
             self.places[result] = place
+        if node.op.name == "concat" and all(operand in self.places for operand in node.operands):
+            self.joined.add(node.result)
         return None
 
     def _place(self, node: Node) -> Place | Refusal:
@@ -160,9 +165,21 @@ class Group:
         source = operands[0]
         if node.op.name == "take_along_axis" and node.operands[0] in self.places and isinstance(source, Place):
             return self._place_taking(node, source, operands[1])
+        if node.op.name == "concat" and all(operand in self.places for operand in node.operands):
+            return self._place_joining(node)
         if any(isinstance(operands[i], Place) for i in reads_memory(node)):
             return Refusal(f"{node.op.name} reads elements at other places, so the array must be complete")
         return self._place_elementwise(node, operands)
+
+    def _place_joining(self, node: Node) -> Place | Refusal:
+        """Parts that the kernel computes, each stored where it belongs: the kernel's domain is that of one part."""
+        places = [self.places[operand] for operand in node.operands]
+        if any(operand in self.joined for operand in node.operands):
+            return Refusal("a part is complete when the kernel has run")
+        for operand, place in zip(node.operands, places, strict=True):
+            if place.finish or len(place.axes) != len(self.domain) or squeezed(operand.type.shape) != self.domain:
+                return Refusal("a part does not span the kernel's domain")
+        return Place(tuple(range(len(self.domain))), max(place.phase for place in places))
 
     def _place_taking(self, node: Node, source: Place, indices: Operand | Refusal) -> Place | Refusal:
         """One element of each row, at a computed index: the row has been stored in an earlier pass."""
@@ -350,8 +367,11 @@ def domain_of(node: Node) -> Shape:
 def group_of(region: Graph) -> Group:
     """The group that a region was made of."""
     members = [node for node in region.nodes if not is_floating(node)]
-    # Members that span rows, columns or nothing have fewer axes than the domain; a view has no members.
-    shapes = [domain_of(node) for node in members] or [region.outputs[0].type.shape]
+    # Members that span rows, columns or nothing have fewer axes than the domain; a view has no members. Where parts are
+    # joined, the domain is that of a part.
+    made = {result for node in members for result in node.results}
+    own = [node for node in members if node.op.name != "concat" or not made.issuperset(node.operands)]
+    shapes = [domain_of(node) for node in own] or [region.outputs[0].type.shape]
     domain = max(shapes, key=lambda shape: len(squeezed(shape)))
     group = Group(domain, region.producers.get)
     for node in members:
