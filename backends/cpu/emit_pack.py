@@ -24,33 +24,32 @@ LARGE = 1 << 13  # elements of an operand that is worth a step of its own
 
 def packs_in_every_slice(nest: Nest) -> bool:
     """Whether a nest would pack one and the same operand again and again, and a large one."""
-    if not can_be_packed_before(nest) or nest.product is None or nest.cut is not Cut.ROWS:
+    product = nest.product
+    if product is None or product.panels is None or nest.cut is not Cut.ROWS or not can_be_packed_before(nest):
         return False
-    size = panel_elements(nest.product)
+    size = panel_elements(product)
     return not isinstance(size, int) or size >= LARGE
 
 
 def can_be_packed_before(nest: Nest) -> bool:
-    """Whether all lines of a nest's product read the same packed operand."""
+    """Whether a product reads one matrix on the right, the same for all lines, over a depth of one axis."""
     product = nest.product
-    return product is not None and product.panels is not None and all(a.right == 0 for a in product.axes.lines)
+    if product is None or nest.cut is Cut.DEPTH or len(product.axes.depth) != 1:
+        return False
+    return all(axis.right == 0 for axis in product.axes.lines)
 
 
 def with_packed_operand(nest: Nest) -> Nest:
-    """The nest with its panels as an input, which somebody else fills."""
+    """The nest with the panels of its right operand as an input, which somebody else fills."""
     product = nest.product
     assert product is not None
-    assert product.panels is not None
-    value = Value(product.panels.name, TensorType(product.panels.dtype, (panel_elements(product),)))
-    panels = Buffer(product.panels.name, product.panels.dtype, "input", value.type.size, value)
-    loads = {statement.buffer for statement in nest.statements() if isinstance(statement, Load)}
-    kept = {product.lhs, *loads}
-    buffers = [
-        panels if buffer is product.panels else buffer
-        for buffer in nest.buffers
-        if buffer is not product.rhs or buffer in kept
-    ]
-    return replace(nest, buffers=buffers, product=replace(product, panels=panels))
+    name = f"{product.rhs.name}_panels" if product.panels is None else product.panels.name
+    dtype = computing(product.result.dtype)
+    value = Value(name, TensorType(dtype, (panel_elements(product),)))
+    panels = Buffer(name, dtype, "input", value.type.size, value)
+    loaded = {statement.buffer for statement in nest.statements() if isinstance(statement, Load)} | {product.lhs}
+    others = [b for b in nest.buffers if b is not product.panels and (b is not product.rhs or b in loaded)]
+    return replace(nest, buffers=[*others, panels], product=replace(product, panels=panels))
 
 
 def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:

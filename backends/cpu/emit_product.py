@@ -161,7 +161,8 @@ class ProductLines:
                 a = self._address(product.lhs, axes.left.offset, *deep, *a_depth, *left)
                 b = self._address(product.rhs, axes.right.offset, *far, *b_depth, *right)
                 start = ("slice", product.lines * product.rows * product.columns)
-                to = self._address(product.result, 0, start, ("line", product.rows * product.columns))
+                line: Terms = [("line", product.rows * product.columns)] if axes.lines else []
+                to = self._address(product.result, 0, start, *line)
                 self._call(
                     f"gemm_segments_{self.name}", ex(product.rows), ex(product.columns), count, ex(segment.extent), a,
                     ex(axes.row.left), ex(run.left), ex(segment.left), b, str(self.width), ex(run.right),

@@ -151,9 +151,7 @@ class Program:
                 values = [outer[b.value] for b in read if b.value is not None]
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
         home = self._home_of_product(nest, outer, shares)
-        packed_before = can_be_packed_before(nest) and (
-            packs_in_every_slice(nest) or self._is_steady(self.root(outer[_value_of(nest.product.rhs)]))
-        )
+        packed_before = packs_in_every_slice(nest) or self._multiplies_steady_matrix(nest, outer)
         source, key, nest = lowered.source(home, packed_before=packed_before)
         if packed_before:
             assert nest.product is not None
@@ -167,8 +165,11 @@ class Program:
         self._note_stable(step)
         self.steps.append(step)
 
-    def _is_steady(self, matrix: Value) -> bool:
-        """Whether a matrix is the same at all places of a loop, or depends on the model's state alone."""
+    def _multiplies_steady_matrix(self, nest: Nest, outer: dict[Value, Value]) -> bool:
+        """Whether a product's matrix is the same at all places of a loop, or depends on the model's state alone."""
+        if nest.product is None or not can_be_packed_before(nest):
+            return False
+        matrix = self.root(outer[_value_of(nest.product.rhs)])
         return matrix in self.same_everywhere or matrix in self._stable
 
     def _packed(self, product: Product, outer: dict[Value, Value]) -> Value:

@@ -51,7 +51,10 @@ def print_nest(nest: Nest) -> str:
 
 def _product(product: Product) -> Iterator[str]:
     result, axes = product.result.name, product.axes
-    packed = f", packed into {product.panels.name}" if product.panels is not None else ""
+    packed = ""
+    if product.panels is not None:
+        how = "in panels already," if product.panels.role == "input" else "packed into"
+        packed = f", {how} {product.panels.name}"
     depth = " × ".join(str(axis.extent) for axis in axes.depth)
     yield (
         f"  product {result}[{product.rows}, {product.columns}] = {_strided(product.lhs, axes.left)} · "

@@ -26,7 +26,7 @@ MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
-TALL = 4  # rows for each column, from which on a product with few columns is cut along its rows
+SHORT_ROWS = 256  # columns of a right operand whose rows fall into different sets of the caches
 
 _COMPUTED = (Kind.ELEMENTWISE, Kind.RANDOM)
 
@@ -320,15 +320,17 @@ class Group:
         shape = self.contraction.operands[1].type.shape
         return len(self.domain) - len(squeezed(tuple(shape[axis] for axis in free_axes(len(shape), contract, batch))))
 
-    def _has_few_columns(self) -> bool:
-        """Whether a product has few columns that one thread would compute alone, and far more rows.
+    def _suits_rows(self) -> bool:
+        """Whether a product has more rows than columns, few of these, and a left operand that is read by columns.
 
-        Such are the weights' gradients of layers with few features. The right operand is read as it is.
+        Such are weights' gradients. Cut by columns, each block of them would copy all of the left operand; cut by rows,
+        each slice copies its own, and reads the rows of the right one as they are.
         """
         assert self.product is not None
-        rows, columns = self.product.row.extent, self.product.column.extent
-        known = isinstance(rows, int) and isinstance(columns, int)
-        return known and not self.product.is_packed and columns <= FEW_COLUMNS // 2 and rows >= TALL * columns
+        rows, columns = self.product.row, self.product.column.extent
+        if not isinstance(rows.extent, int) or not isinstance(columns, int) or self.product.is_packed:
+            return False
+        return rows.left == 1 and columns <= SHORT_ROWS and rows.extent >= columns
 
     # -- the kernel that it makes -------------------------------------------------------------------------------------
 
@@ -341,7 +343,7 @@ class Group:
             self.cut, self.split = Cut.COLUMNS, 0
         elif self.product is not None:
             self.split = self._rows_of_product
-            is_wide = _is_wide(self.domain[self.split :]) and not self._has_few_columns()
+            is_wide = _is_wide(self.domain[self.split :]) and not self._suits_rows()
             self.cut = Cut.COLUMNS if is_wide and not self.product.lines else Cut.ROWS
         else:
             self.cut, self.split = Cut.ROWS, rank - 1
