@@ -3,6 +3,9 @@
 python -m benchmarks --quick                                     # training steps and predictions, two minutes
 python -m benchmarks --only mlp_small,mlp_bn --contenders graphc,jax
 python -m benchmarks cold --backend cpu                          # the first call, with and without a cache
+python -m benchmarks contractions --threads 2                    # products and convolutions against libraries
+python -m benchmarks kernels                                     # fused kernels against their bytes
+python -m benchmarks scaling                                     # depth, width, batch, threads
 python -m benchmarks passes                                      # passes over graphs of up to 100,000 nodes
 """
 
@@ -14,6 +17,9 @@ import sys
 # Loaded when chosen: some set a number of threads that libraries read as they are loaded.
 PARTS = {
     "cold": "cold_start",
+    "contractions": "contractions",
+    "kernels": "fused_kernels",
+    "scaling": "scaling",
     "passes": "pass_scaling",
 }
 

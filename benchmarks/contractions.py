@@ -1,11 +1,12 @@
-"""The contractions of generated kernels against NumPy's OpenBLAS, on the same number of threads.
+"""Each contraction shape of the workloads by itself: graphc against OpenBLAS (NumPy) and torch (MKL, oneDNN).
 
-    python benchmarks/contractions.py [--threads 1] [--rounds 15] [--json benchmarks/results/contractions.json]
+    python -m benchmarks contractions [--threads 1,2] [--only gradient] [--json benchmarks/results/contractions.json]
 
-Shapes are those of layers: `forward` reads the weight from panels, `pack` makes these from the weight kept row by row,
-`input gradient` reads the weight as it is, `weight gradient` reads the activations by columns. Both sides take turns
-within every round; the table has the best round of each, in GFLOP/s (GB/s of the matrix that is read, for `pack`).
-With several threads each takes its part of the columns.
+Products in all transpositions that steps have (forward x·wᵀ, data gradient g·w, weight gradient gᵀ·x; attention's in
+groups; vectors and thin matrices of predictions), and convolutions with both gradients, also with windows, strides,
+dilations and groups that no network here has. graphc's side is a compiled graph of the contraction alone, with its call
+from Python; images have the channels last for both sides. Contenders take turns within every round; the table has the
+medians, in GFLOP/s, and graphc's time over the faster library's. Results are compared as those of steps are.
 """
 
 from __future__ import annotations
@@ -13,161 +14,116 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-THREADS = int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 1
-for name in ("OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = str(THREADS)
+import numpy as np
 
-import numpy as np  # noqa: E402  (the number of threads is read when it is loaded)
-from numba import njit, prange  # noqa: E402
+from benchmarks import machine
+from benchmarks.comparison import calibrate, take_turn
+from benchmarks.contenders import Contender
+from benchmarks.figures import LARGEST_DISAGREEMENT, disagreement
+from benchmarks.processes import PEERS_PYTHON, ContenderAbsentError, ContenderError, Process, Settings, start
+from benchmarks.report import Measured
+from benchmarks.workloads import SINGLES
+from benchmarks.workloads.single import Case
 
-from graphc.backends.cpu.contraction import gemm_f32, pack_f32, panel_width  # noqa: E402
-from graphc.backends.cpu.machine import machine  # noqa: E402
-
-W = panel_width("float32")
-FORWARD = [
-    (128, 784, 512),
-    (512, 1024, 2048),
-    (128, 512, 512),
-    (32, 64, 32),
-    (128, 512, 10),
-    (1, 784, 512),
-    (4, 784, 512),
-]
-INPUT_GRADIENT = [(128, 512, 784), (512, 2048, 1024)]
-WEIGHT_GRADIENT = [(784, 128, 512), (1024, 512, 2048), (512, 128, 10)]
-
-Array = np.ndarray[Any, Any]
-Run = Callable[[], object]
+LIBRARIES = (
+    Contender("graphc", "graphc_", peer=False),
+    Contender("openblas", "numpy_", peer=False),
+    Contender("torch", "torch_", variant="eager"),
+)
 
 
-def compiled(source: str) -> Any:
-    """A function of addresses, made by Numba; its strides are literals, as in a generated kernel."""
-    scope = {"gemm_f32": gemm_f32, "pack_f32": pack_f32, "prange": prange, "W": W, "T": THREADS}
-    exec(source, scope)
-    return njit(nogil=True, parallel=THREADS > 1)(scope["run"])
-
-
-LOOP = """
-def run(a, b, c):
-    for t in {threads}:
-        first, last = {n} // W * t // T * W, {n} // W * (t + 1) // T * W
-        if t == T - 1:
-            last = {n}
-        {call}
-"""
-
-
-def gemm(m: int, n: int, k: int, a_row: int, a_depth: int, panel: str, depth: int, at: str, A: Array, B: Array) -> Run:
-    """C = A · B, the columns shared out among threads in whole panels."""
-    columns = "last - first" if THREADS > 1 else n
-    call = f"gemm_f32({m}, {columns}, {k}, a, {a_row}, {a_depth}, b + {at} * 4, {panel}, {depth}, c + first * 4, {n})"
-    function = compiled(LOOP.format(n=n, call=call, threads="prange(T)" if THREADS > 1 else "range(1)"))
-    return on(function, A, B, np.empty((m, n), np.float32))
-
-
-def on(function: Any, *arrays: Array) -> Run:
-    """A call with the addresses of arrays, which stay alive as long as it does."""
-    addresses = [array.ctypes.data for array in arrays]
-
-    def run(held: tuple[Array, ...] = arrays) -> None:
-        function(*addresses)
-
-    return run
-
-
-def numbers(*shape: int) -> Array:
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-
-
-def blas(A: Array, B: Array) -> Run:
-    C = np.empty((A.shape[0], B.shape[1]), np.float32)
-    return lambda: np.matmul(A, B, out=C)
-
-
-def forward(m: int, k: int, n: int) -> tuple[Run, Run]:
-    x, w = numbers(m, k), numbers(n, k)
-    panels = np.zeros((-(-n // W), k, W), np.float32)
-    panels[:] = np.pad(w.T, ((0, 0), (0, -n % W))).reshape(k, -1, W).transpose(1, 0, 2)
-    return gemm(m, n, k, k, 1, f"{k} * W", W, f"first * {k}", x, panels), blas(x, w.T)
-
-
-def input_gradient(m: int, k: int, n: int) -> tuple[Run, Run]:
-    g, w = numbers(m, k), numbers(k, n)
-    return gemm(m, n, k, k, 1, "W", n, "first", g, w), blas(g, w)
-
-
-def weight_gradient(m: int, k: int, n: int) -> tuple[Run, Run]:
-    x, g = numbers(k, m), numbers(k, n)
-    return gemm(m, n, k, 1, m, "W", n, "first", x, g), blas(x.T, g)
-
-
-def pack(m: int, k: int, n: int) -> tuple[Run, Run]:
-    w, panels = numbers(n, k), np.empty((-(-n // W), k, W), np.float32)
-    call = f"pack_f32({k}, last - first, a + first * {k} * 4, 1, {k}, b + first * {k} * 4)"
-    function = compiled(LOOP.format(n=n, call=call, threads="prange(T)" if THREADS > 1 else "range(1)"))
-    whole = np.empty((k, n), np.float32)
-    return on(function, w, panels, whole), lambda: np.copyto(whole, w.T)
-
-
-def repeated(run: Run) -> tuple[Run, int]:
-    """A run that takes ten milliseconds, and how many times it does the thing."""
-    run()
-    start = time.perf_counter()
-    run()
-    count = max(1, int(1e-2 / (time.perf_counter() - start)))
-
-    def many() -> None:
-        for _ in range(count):
-            run()
-
-    return many, count
-
-
-def compare(ours: Run, theirs: Run, rounds: int) -> tuple[float, float]:
-    """The least seconds of both, taking turns: what else runs on the machine only ever adds."""
-    sides = [repeated(ours), repeated(theirs)]
-    seconds: list[list[float]] = [[], []]
-    for _ in range(rounds):
-        for side, (many, count) in enumerate(sides):
-            start = time.perf_counter()
-            many()
-            seconds[side].append((time.perf_counter() - start) / count)
-    return min(seconds[0]), min(seconds[1])
-
-
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", default="", help="kinds whose name contains this")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    options = parser.parse_args()
-    cases = [("forward", forward, shape) for shape in FORWARD]
-    cases += [("pack", pack, shape) for shape in FORWARD[:2]]
-    cases += [("input gradient", input_gradient, shape) for shape in INPUT_GRADIENT]
-    cases += [("weight gradient", weight_gradient, shape) for shape in WEIGHT_GRADIENT]
-    rows = []
-    print(f"{'m x k x n':<32}{'graphc':>9}{'NumPy':>9}{'ratio':>8}      microseconds")
-    for kind, build, (m, k, n) in cases:
-        if options.only not in kind:
+def measure(case: Case, processes: Sequence[tuple[Contender, Process]], folder: Path, rounds: int) -> dict[str, Any]:
+    """Seconds of each contender that has this contraction."""
+    arrays = folder / "arrays.npz"
+    named: dict[str, Any] = {**case.arrays(seed=0)}
+    np.savez(arrays, **named)
+    found: dict[str, Any] = {"kind": case.kind, "flops": case.flops, "bytes": case.bytes_moved, "seconds": {}}
+    running: list[tuple[Measured, Process]] = []
+    for contender, process in processes:
+        each = Measured(contender)
+        try:
+            each.first = process.load(case.name, arrays)
+            each.steps = calibrate(process, seconds=0.01)
+            running.append((each, process))
+        except ContenderAbsentError:
             continue
-        ours, theirs = compare(*build(m, k, n), options.rounds)
-        work = 4 * n * k if kind == "pack" else 2 * m * n * k
-        name = f"{kind} {m}x{k}x{n}"
-        print(f"{name:<32}{work / ours / 1e9:9.1f}{work / theirs / 1e9:9.1f}{theirs / ours:8.2f}{ours * 1e6:12.1f}")
-        rows.append({"kind": kind, "m": m, "k": k, "n": n, "seconds": ours, "numpy seconds": theirs})
+        except ContenderError as error:
+            found.setdefault("errors", {})[contender.name] = str(error)
+    for turn in range(rounds):
+        for each, process in running[turn % len(running) :] + running[: turn % len(running)]:
+            take_turn(each, process)
+    for each, _ in running:
+        if each.error:
+            found.setdefault("errors", {})[each.contender.name] = each.error
+        else:
+            found["seconds"][each.contender.name] = statistics.median(each.times)
+    witnesses = {each.contender.name: each.first["witnesses"] for each, _ in running if not each.error}
+    found["disagreement"] = disagreement(witnesses, jointly=True)
+    return found
+
+
+def line(case: Case, found: dict[str, Any]) -> str:
+    """A row of the table."""
+    seconds = found["seconds"]
+    rates = "".join(
+        f"{case.flops / seconds[each.name] / 1e9:10.1f}" if each.name in seconds else f"{'-':>10}" for each in LIBRARIES
+    )
+    others = [time for name, time in seconds.items() if name != "graphc"]
+    ours = seconds.get("graphc")
+    ratio = f"{ours / min(others):8.2f}{ours * 1e6:12.1f}" if others and ours else f"{'-':>8}{'-':>12}"
+    problems = "".join(f"\n  FAILED: {name}: {text}" for name, text in found.get("errors", {}).items())
+    if found["disagreement"] > LARGEST_DISAGREEMENT:
+        problems += f"\n  ERROR: results differ by {found['disagreement']:.1e}"
+    return f"{case.name:<58}{rates}{ratio}{problems}"
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, write; gives the exit status."""
+    options = parse(arguments)
+    cases = [case for case in SINGLES.values() if options.only in case.name]
+    report: dict[str, Any] = {"machine": machine.describe(), "rounds": options.rounds, "threads": {}}
+    good = True
+    with tempfile.TemporaryDirectory(prefix="graphc-benchmark-", ignore_cleanup_errors=True) as name:
+        folders = {each.name: Path(name, each.name) for each in LIBRARIES}
+        for folder in folders.values():
+            folder.mkdir()
+        for threads in map(int, options.threads.split(",")):
+            print(f"{threads} thread{'s' if threads > 1 else ''}, GFLOP/s")
+            print(f"{'':<58}" + "".join(f"{each.name:>10}" for each in LIBRARIES) + f"{'ratio':>8}{'us':>12}")
+            found = {}
+            with ExitStack() as stack:
+                settings = Settings(threads, peers_python=options.peers_python)
+                processes = [
+                    (each, stack.enter_context(start(each, settings, folders[each.name]))) for each in LIBRARIES
+                ]
+                for case in cases:
+                    one = found[case.name] = measure(case, processes, Path(name), options.rounds)
+                    good = good and "errors" not in one and one["disagreement"] <= LARGEST_DISAGREEMENT
+                    print(line(case, one), flush=True)
+            report["threads"][str(threads)] = found
     if options.json:
-        report = {"machine": str(machine()), "panel": W, "threads": THREADS, "contractions": rows}
-        options.json.parent.mkdir(exist_ok=True)
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0 if good else 1
 
 
-if __name__ == "__main__":
-    main()
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line."""
+    about = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks contractions", description=about)
+    add = parser.add_argument
+    add("--threads", default="1,2", help="numbers of threads, comma-separated (default: 1,2)")
+    add("--rounds", type=int, default=9, help="batches of 10 ms of each (default: 9)")
+    add("--only", default="", help="contractions whose name contains this")
+    add("--json", type=Path, help="write all figures to this file")
+    python = os.environ.get(PEERS_PYTHON, sys.executable)
+    add("--peers-python", default=python, help=f"Python that has torch (default: ${PEERS_PYTHON}, else this one)")
+    return parser.parse_args(arguments)

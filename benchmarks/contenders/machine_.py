@@ -55,9 +55,6 @@ class Bandwidth:
     def witness(self) -> list[float]:
         return [float(self._arrays[0][0])]
 
-    def take(self, size: int) -> None:
-        """The arrays are those of the machine, not of a batch."""
-
 
 class Contraction:
     """The library takes its number of threads from the environment."""
@@ -72,9 +69,6 @@ class Contraction:
 
     def witness(self) -> list[float]:
         return [float(self._arrays[0][0, 0])]
-
-    def take(self, size: int) -> None:
-        """The arrays are those of the machine, not of a batch."""
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ class Runner(Protocol):
     def witness(self) -> list[float]:
         """Numbers of the last result that all contenders must agree on; the loss first."""
 
+
+class Resizable(Runner, Protocol):
+    """A workload that has a batch."""
+
     def take(self, size: int) -> None:
         """Go on with the first `size` examples of the batch only."""
 

@@ -19,13 +19,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from benchmarks import memory
-from benchmarks.contenders.runner import AbsentError, Load, Runner
-from benchmarks.workloads import WORKLOADS
+from benchmarks.contenders.runner import AbsentError, Load, Resizable, Runner
+from benchmarks.workloads import find
 
 
 def serve(imports: Callable[[], dict[str, str]], load: Load) -> None:
@@ -75,7 +75,7 @@ class Session:
         except ModuleNotFoundError as error:
             return {"absent": f"{error.name} is not installed"}
         seconds = time.perf_counter() - start
-        workload = WORKLOADS[request["workload"]]
+        workload = find(request["workload"])
         with np.load(request["arrays"]) as archive:
             arrays = dict(archive)
         before = memory.resident()
@@ -113,7 +113,7 @@ class Session:
 
     def take(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time the first two steps with another batch size."""
-        self._runner.take(request["size"])
+        cast(Resizable, self._runner).take(request["size"])
         start = time.perf_counter()
         self._runner.run(1)
         first = time.perf_counter()

@@ -3,7 +3,8 @@
     WORKLOADS["mlp_bn"].arrays(seed=0)["x"].shape        # (128, 784)
     select(["inference", "mlp_bn"])                      # all predictions, and one training step
 
-A workload is a training step or a prediction of a network (`network.py`, and a file for each family), or the chain.
+A workload is a training step or a prediction of a network (`network.py`, and a file for each family), or the chain;
+for the micro-benchmarks, a contraction by itself (`single.py`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from benchmarks.workloads.lstm import Lstm
 from benchmarks.workloads.mlp import Mlp
 from benchmarks.workloads.network import Network, Prediction, Training
 from benchmarks.workloads.resnet import ResNet
+from benchmarks.workloads.single import Case, all_cases
 from benchmarks.workloads.transformer import Transformer
 
-Workload = Training | Prediction | Chain
+Workload = Training | Prediction | Chain | Case
 
 MLP_SMALL, MLP_BN, MLP_WIDE = Mlp((64, 32, 10)), Mlp((784, 512, 512, 10)), Mlp((1024, 2048, 2048, 10))
 RESNET20, TRANSFORMER, LSTM = ResNet(), Transformer(), Lstm()
 
-WORKLOADS: dict[str, Workload] = {
+WORKLOADS: dict[str, Training | Prediction | Chain] = {
     workload.name: workload
     for workload in (
         Training("mlp_small", MLP_SMALL, 32),
@@ -46,7 +48,27 @@ WORKLOADS: dict[str, Workload] = {
 }
 
 
-def select(names: Iterable[str]) -> list[Workload]:
+SINGLES: dict[str, Case] = {
+    case.name: case
+    for case in all_cases(
+        [
+            (workload.network.contractions, workload.batch, isinstance(workload, Training))
+            for workload in WORKLOADS.values()
+            if not isinstance(workload, Chain)
+        ]
+    )
+}
+
+
+def find(name: str) -> Workload:
+    """The workload or single contraction of this name."""
+    found = WORKLOADS.get(name) or SINGLES.get(name)
+    if found is None:
+        raise ValueError(f"there is no workload {name}")
+    return found
+
+
+def select(names: Iterable[str]) -> list[Training | Prediction | Chain]:
     """The workloads of these names or kinds, in the order of WORKLOADS; ValueError names what there is."""
     wanted = set(names)
     kinds = {kind for workload in WORKLOADS.values() for kind in workload.kinds}
@@ -57,4 +79,4 @@ def select(names: Iterable[str]) -> list[Workload]:
     return [workload for workload in WORKLOADS.values() if wanted & {workload.name, *workload.kinds}]
 
 
-__all__ = ["WORKLOADS", "Chain", "Network", "Prediction", "Training", "Workload", "select"]
+__all__ = ["SINGLES", "WORKLOADS", "Chain", "Network", "Prediction", "Training", "Workload", "find", "select"]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 class Product:
     """y = x · wᵀ for `rows` rows of an example, f32[rows, inputs] and f32[outputs, inputs].
 
-    With `groups` > 1 both operands belong to the example, as attention's heads do. It is done `times` times in turn,
-    as a recurrent layer does.
+    With `groups` > 1 both operands belong to the example, as attention's heads do, and w may be `plain`: stored as
+    f32[inputs, outputs]. It is done `times` times in turn, as a recurrent layer does.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Product:
     groups: int = 1
     times: int = 1
     data: bool = False
+    plain: bool = False
 
     @property
     def forward(self) -> int:

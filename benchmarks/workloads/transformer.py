@@ -52,7 +52,7 @@ class Transformer:
             found += [
                 Product(f"layers.{i}.self_attn.in_proj", features, 3 * features, tokens),
                 Product(f"layers.{i}.self_attn q·kᵀ", width, tokens, tokens, groups=self.heads),
-                Product(f"layers.{i}.self_attn p·v", tokens, width, tokens, groups=self.heads),
+                Product(f"layers.{i}.self_attn p·v", tokens, width, tokens, groups=self.heads, plain=True),
                 Product(f"layers.{i}.self_attn.out_proj", features, features, tokens),
                 Product(f"layers.{i}.linear1", features, self.hidden, tokens),
                 Product(f"layers.{i}.linear2", self.hidden, features, tokens),

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from benchmarks.contenders.graphc_.models import build
-from benchmarks.contenders.runner import AbsentError, Runner
+from benchmarks.contenders.graphc_.single import single
+from benchmarks.contenders.runner import Runner
 from benchmarks.workloads import Network, Prediction, Training, Workload
 from benchmarks.workloads.chain import RMS_EPS, SCALE, Chain, chain_witness
 from benchmarks.workloads.constants import BETAS, LEARNING_RATE, Array
+from benchmarks.workloads.single import ConvolutionCase, ProductCase, single_witness
 
-__all__ = ["AbsentError", "build", "imports", "load", "predictor", "training_step"]
+__all__ = ["build", "imports", "load", "predictor", "ready", "training_step"]
 
 
 def imports() -> dict[str, str]:
@@ -29,11 +33,24 @@ def imports() -> dict[str, str]:
 
 def load(workload: Workload, arrays: dict[str, Array], options: dict[str, Any]) -> Runner:
     """The workload, compiled for `options["backend"]` with `options["threads"]` threads."""
-    if isinstance(workload, Training):
-        return Steps(workload, arrays, options)
-    if isinstance(workload, Prediction):
-        return Predictions(workload, arrays, options)
-    return ChainGradients(workload, arrays, options)
+    return Calls(workload, arrays, options)
+
+
+def ready(workload: Workload, arrays: dict[str, Array], options: dict[str, Any]) -> tuple[Any, list[Array]]:
+    """An executable or a training step, and the arrays to call it with."""
+    import graphc as gc
+
+    match workload:
+        case Training():
+            step = training_step(workload.network, loaded(workload.network, arrays), options)
+            return step, [arrays["x"], arrays["y"]]
+        case Prediction():
+            return predictor(workload.network, loaded(workload.network, arrays), options), [arrays["x"]]
+        case Chain():
+            return chain_gradients(workload, options), [arrays[name] for name in ("x", "residual", "weight", "g")]
+    graph = single(workload)
+    executable = gc.compile(graph, backend=options["backend"], threads=options["threads"])
+    return executable, [arrays[value.name] for value in graph.inputs]
 
 
 def training_step(network: Network, model: Any, options: dict[str, Any]) -> Any:
@@ -68,72 +85,41 @@ def loaded(network: Network, arrays: dict[str, Array]) -> Any:
     return model
 
 
-class Steps:
-    """Training steps of a network."""
+def chain_gradients(workload: Chain, options: dict[str, Any]) -> Any:
+    """The compiled value and gradients of the chain."""
+    import graphc as gc
+    from graphc.nn import functional as F
 
-    def __init__(self, workload: Training, arrays: dict[str, Array], options: dict[str, Any]) -> None:
-        self._step = training_step(workload.network, loaded(workload.network, arrays), options)
-        self._batch = arrays["x"], arrays["y"]
-        self._loss: Any = None
+    def chain(x: Any, residual: Any, weight: Any, g: Any) -> Any:
+        y = residual + SCALE * F.silu(F.rms_norm(x, (workload.columns,), weight, RMS_EPS))
+        return gc.mean(y * g)
 
-    def run(self, steps: int) -> None:
-        step, batch = self._step, self._batch
-        for _ in range(steps):
-            self._loss = step(*batch)
-
-    def witness(self) -> list[float]:
-        return [float(self._loss)]
-
-    def take(self, size: int) -> None:
-        x, y = self._batch
-        self._batch = x[:size], y[:size]
+    rows, row = gc.f32["N", workload.columns], gc.f32[workload.columns]
+    graph = gc.value_and_grad(gc.trace(chain, rows, rows, row, rows), wrt=["x", "residual", "weight"])
+    return gc.compile(graph, backend=options["backend"], threads=options["threads"])
 
 
-class Predictions:
-    """Predictions of a network."""
+class Calls:
+    """Calls of what a workload is compiled to."""
 
-    def __init__(self, workload: Prediction, arrays: dict[str, Array], options: dict[str, Any]) -> None:
-        self._call = predictor(workload.network, loaded(workload.network, arrays), options)
-        self._x = arrays["x"]
-        self._logits: Any = None
+    def __init__(self, workload: Workload, arrays: dict[str, Array], options: dict[str, Any]) -> None:
+        self._workload = workload
+        self._call, self._arguments = ready(workload, arrays, options)
+        self._result: Any = None
 
     def run(self, steps: int) -> None:
-        call, x = self._call, self._x
+        call, arguments = self._call, self._arguments
         for _ in range(steps):
-            self._logits = call(x)
+            self._result = call(*arguments)
 
     def witness(self) -> list[float]:
-        return self._logits.ravel().tolist()  # type: ignore[no-any-return]
+        if isinstance(self._workload, Chain):
+            value, *gradients = self._result
+            return chain_witness(value, gradients)
+        if isinstance(self._workload, ProductCase | ConvolutionCase):
+            return single_witness(self._result)
+        return np.ravel(self._result).tolist()  # type: ignore[no-any-return]
 
     def take(self, size: int) -> None:
-        self._x = self._x[:size]
-
-
-class ChainGradients:
-    """The chain's value and gradients."""
-
-    def __init__(self, workload: Chain, arrays: dict[str, Array], options: dict[str, Any]) -> None:
-        import graphc as gc
-        from graphc.nn import functional as F
-
-        def chain(x: Any, residual: Any, weight: Any, g: Any) -> Any:
-            y = residual + SCALE * F.silu(F.rms_norm(x, (workload.columns,), weight, RMS_EPS))
-            return gc.mean(y * g)
-
-        rows, row = gc.f32["N", workload.columns], gc.f32[workload.columns]
-        graph = gc.value_and_grad(gc.trace(chain, rows, rows, row, rows), wrt=["x", "residual", "weight"])
-        self._call = gc.compile(graph, backend=options["backend"], threads=options["threads"])
-        self._arguments = [arrays[name] for name in ("x", "residual", "weight", "g")]
-        self._results: Any = None
-
-    def run(self, steps: int) -> None:
-        for _ in range(steps):
-            self._results = self._call(*self._arguments)
-
-    def witness(self) -> list[float]:
-        value, *gradients = self._results
-        return chain_witness(value, gradients)
-
-    def take(self, size: int) -> None:
-        x, residual, weight, g = self._arguments
-        self._arguments = [x[:size], residual[:size], weight, g[:size]]
+        batch = self._workload.batch
+        self._arguments = [each[:size] if each.shape[0] == batch else each for each in self._arguments]

@@ -38,7 +38,11 @@ def load(workload: Workload, arrays: dict[str, Array], options: dict[str, Any]) 
         return Steps(workload, arrays, options["variant"])
     if isinstance(workload, Prediction):
         return Predictions(workload, arrays, options["variant"])
-    return ChainGradients(workload, arrays, options["variant"])
+    if isinstance(workload, Chain):
+        return ChainGradients(workload, arrays, options["variant"])
+    from benchmarks.contenders.torch_.single import Single
+
+    return Single(workload, arrays)
 
 
 def training_step(model: Any, variant: str) -> Callable[[Any, Any], Any]:
