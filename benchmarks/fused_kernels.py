@@ -29,7 +29,7 @@ from benchmarks.contenders.runner import AbsentError
 from benchmarks.workloads import WORKLOADS, select
 
 if TYPE_CHECKING:
-    from graphc.ir import Graph, Node, Value
+    from graphc.ir import Node, Value
 
 TAKEN = {"slice", "take", "take_along_axis"}  # of their first operand they read no more than they give
 CONTRACTION = "dot_general"
@@ -79,16 +79,17 @@ def bytes_of(node: Node, dims: dict[str, int]) -> int:
 
 
 def kernels_of(executable: Any, arrays: list[Any], dims: dict[str, int], repeats: int) -> Iterator[Timed]:
-    """The kernels of a step in their order; the parts of one node count together."""
-    graph: Graph = executable.graph
-    homes = {result.name: node for node in graph.nodes for result in node.results}
-    seconds: dict[str, float] = defaultdict(float)
+    """The kernels of a step in their order; the parts of one node count together, and so do the places of a loop."""
+    outer = {id(node) for node in executable.graph.nodes}
+    parts: dict[int, list[Any]] = defaultdict(list)
     for timing in executable.profile(*arrays, repeats=repeats):
-        seconds[timing.name] += timing.microseconds * 1e-6
-    for name, taken in seconds.items():
-        node = homes[name]
+        parts[id(timing.node)].append(timing)
+    for timings in parts.values():
+        node = timings[0].node
         ops = tuple(each.op.name for each in inside(node))
-        yield Timed(name, ops, bytes_of(node, dims), taken)
+        places = 1 if id(node) in outer else len(timings)
+        seconds = sum(timing.microseconds for timing in timings) * 1e-6
+        yield Timed(timings[0].name, ops, places * bytes_of(node, dims), seconds)
 
 
 def bandwidth(rounds: int = 5) -> float:
@@ -129,7 +130,11 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
     ]
     products = [kernel.seconds for kernel in kernels if CONTRACTION in kernel.ops]
     rows.sort(key=lambda row: (row["floor"] - row["seconds"]) * len(row["kernels"]))
-    return {"bandwidth": rate, "rows": rows, "products": {"count": len(products), "seconds": sum(products)}}
+    return {
+        "bandwidth": rate,
+        "rows": rows,
+        "products": {"count": len(products), "seconds": sum(products)},
+    }
 
 
 def show(name: str, found: dict[str, Any], lines: int) -> str:

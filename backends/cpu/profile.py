@@ -16,15 +16,17 @@ from dataclasses import dataclass
 
 from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.native_code import Compiled
+from graphc.ir import Node
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One entry: the kernel's name, its slices, and microseconds on one thread."""
+    """One entry: the kernel's name, its slices, microseconds on one thread, and the node that it computes."""
 
     name: str
     slices: int
     microseconds: float
+    node: Node
 
 
 class Profile(Sequence[Timing]):
@@ -67,7 +69,7 @@ def profile(code: Compiled, binding: Binding, repeats: int) -> Profile:
             best[entry] = min(best[entry], time.perf_counter() - start)
     return Profile(
         [
-            Timing(call.step.node.results[0].name, call.slices, seconds * 1e6)
+            Timing(call.step.node.results[0].name, call.slices, seconds * 1e6, call.step.node)
             for call, seconds in zip(binding.calls, best, strict=True)
         ]
     )
