@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphc.backends.executable import Executable
 from graphc.errors import BackendError
@@ -27,6 +27,13 @@ def find_backend(name: str) -> type[Executable]:
     return CpuExecutable
 
 
-def build(stages: Stages, backend: str, threads: int | None = None) -> Executable:
-    """An executable of the last stage's graph."""
-    return find_backend(backend)(stages, threads)
+def build(stages: Stages, backend: str, threads: int | None = None, memory_budget: Any = None) -> Executable:
+    """An executable of the last stage's graph; BackendError for a budget where the backend plans no memory."""
+    found = find_backend(backend)
+    if memory_budget is None:
+        return found(stages, threads)
+    if backend == "interpreter":
+        raise BackendError("memory_budget is for the backend 'cpu': the interpreter plans no memory")
+    from graphc.backends.cpu.executable import CpuExecutable
+
+    return CpuExecutable(stages, threads, memory_budget)

@@ -26,18 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.sizes import parse_bytes
 
 DIRECTORY = "GRAPHC_CACHE_DIR"
 SIZE = "GRAPHC_CACHE_SIZE"
 DEFAULT_SIZE = 1_000_000_000
 
 _HOUR = 3600.0
-_UNITS = {"": 1, "B": 1} | {
-    f"{letter}{infix}B": base**power
-    for power, letter in enumerate("KMGT", 1)
-    for infix, base in (("", 1000), ("I", 1024))
-}
 _FOOTER = re.compile(rb"\ngraphc cache 1 ([0-9a-f]{8}) ([0-9a-f]{64})\n\Z")
 _FOOTER_LENGTH = len("\ngraphc cache 1 ") + 8 + 1 + 64 + 1
 
@@ -89,10 +84,7 @@ def limit() -> int:
     text = os.environ.get(SIZE, "").strip()
     if not text:
         return DEFAULT_SIZE
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
-    if match is None or match[2].upper() not in _UNITS:
-        raise ArgumentError(f'{SIZE} is to be a number of bytes or such as "512MB" or "2GiB", but is {text!r}')
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    return parse_bytes(text, SIZE)
 
 
 def _make_private(path: Path) -> str | None:

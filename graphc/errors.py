@@ -94,6 +94,10 @@ class BackendError(GraphcError, ValueError):
     """A backend that does not exist or is not installed."""
 
 
+class MemoryBudgetError(GraphcError, MemoryError):
+    """A memory budget that no plan fits, or that a call with these extents would exceed."""
+
+
 class NumericsError(GraphcError, ArithmeticError):
     """A value became NaN or infinite; names the op, the element and the user's line."""
 

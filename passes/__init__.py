@@ -14,6 +14,7 @@ from graphc.passes.hoist import hoist
 from graphc.passes.layout import channels_last
 from graphc.passes.pipeline import PASSES, Pass, Pipeline, Stage, Stages, find_pass, register_pass
 from graphc.passes.prepare import prepare
+from graphc.passes.rematerialize import rematerialize
 from graphc.passes.rewrite import (
     Match,
     Matched,
@@ -39,8 +40,8 @@ __all__ = [
     "RuleSet", "Stage", "Stages", "algebra", "algebra_rules", "apply_rules", "batch_products", "canonicalize",
     "canonicalize_rules", "channels_last", "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold",
     "fold_batch_norm", "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hoist", "hvp",
-    "integers", "jacobian", "jvp", "merge_scans", "prepare", "register_pass", "rule", "rule_on", "same_type",
-    "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
+    "integers", "jacobian", "jvp", "merge_scans", "prepare", "register_pass", "rematerialize", "rule", "rule_on",
+    "same_type", "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 register_pass("fold_batch_norm")(fold_batch_norm)
@@ -56,6 +57,7 @@ register_pass("batch_products")(batch_products)
 register_pass("dce")(dce)
 register_pass("prepare")(prepare)
 register_pass("channels_last")(channels_last)
+register_pass("rematerialize")(rematerialize)
 register_pass("fuse")(fuse)
 
 DEFAULT = (

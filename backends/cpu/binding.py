@@ -24,6 +24,8 @@ from graphc.ir import Literal, Value
 
 MOST_SLICES = 32
 SLICE_COST = 1 << 15  # operations that are worth a slice
+_PLURALS = {"parameter": "parameters", "buffer": "buffers", "slot": "optimizer slots",
+            "hyperparameter": "hyperparameters", "rng": "random counter"}  # fmt: skip
 SERIAL_COST = 1 << 18  # below this many operations in all, other threads would only be waited for
 
 
@@ -152,7 +154,30 @@ class Binding:
                 self._names[value] = f"%{value.name}"
                 requests.append(Request(self._names[value], self._bytes(value), number, last, takes))
             requests += self._scratch(step, number)
-        return plan_memory(requests)
+        plan = plan_memory(requests)
+        plan.steps = [step.kernel.name for step in program.steps]
+        plan.besides = self._outside_of_the_arena()
+        return plan
+
+    def _outside_of_the_arena(self) -> dict[str, int]:
+        """Bytes that a call holds in arrays of their own, by what they are."""
+        graph = self.program.graph
+        state: dict[str, int] = {}
+        for each in graph.state:
+            kind = _PLURALS.get(each.kind, each.kind)
+            state[kind] = state.get(kind, 0) + self._bytes(each.value)
+        copied = sum(self._bytes(new) for _, new in self.copied)
+        spare = sum(self._bytes(old) for old, _ in graph.updates if not self.in_place[old]) - copied
+        constants = sum(self._bytes(value) for value, _ in self.program.all_constants())
+        prepared = sum(self._bytes(value) for value in self.program.prepared_values())
+        results = sum(self._bytes(value) for value in graph.outputs)
+        others = {
+            "new state beside the old": spare + copied,
+            "made of the state": prepared,
+            "constants": constants,
+            "results": results,
+        }
+        return {what: size for what, size in (state | others).items() if size}
 
     def _scratch(self, step: Step, number: int) -> Iterator[Request]:
         """What a step needs while it runs: its kernel's scratch arrays, and all arrays of a loop's region."""

@@ -4,7 +4,7 @@
     exe(x)
     exe.kernels[0].source        # readable Python, compiled by Numba, kept as a native object
     print(exe.ledger)            # why ops share kernels, or do not
-    print(exe.memory_plan)       # buffers of the last call: offsets, lifetimes, peak
+    print(exe.plan_memory(N=128))    # what a call will hold: buffers, offsets, lifetimes, peak
 
 Compiling makes kernels, which serve every batch size; the first call with new extents makes a table of calls
 (`graphc.backends.cpu.binding`). A call puts the addresses of its arrays into the table and lets the driver walk it.
@@ -13,7 +13,6 @@ State is updated in place where no one can see it; arrays of state that a user h
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,30 +23,27 @@ from graphc.admission import admit
 from graphc.arguments import bind_arguments
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
+from graphc.backends.cpu.budget import SMALL, MemoryBudget, check_budget, checked_dims, lower
 from graphc.backends.cpu.native_code import Compiled, compile_program
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.profile import Profile, profile
-from graphc.backends.cpu.program import Kernel, Program
+from graphc.backends.cpu.program import Kernel
 from graphc.backends.cpu.results import Results
 from graphc.backends.cpu.threads import thread_count
 from graphc.backends.executable import Executable
-from graphc.backends.memory_plan import MemoryPlan
+from graphc.backends.memory_plan import ALIGNMENT, MemoryPlan
+from graphc.dim import evaluate_extent
 from graphc.errors import BackendError
 from graphc.interpret import run as interpret
 from graphc.ir import Graph, Literal, Value
-from graphc.passes.fuse import Ledger, fuse_with_ledger
-from graphc.passes.pipeline import Stage
-from graphc.passes.prepare import prepare
 from graphc.state import Cell, without_cells
 from graphc.types import type_of
-from graphc.verify import verify
 
 if TYPE_CHECKING:
     from graphc.passes.pipeline import Stages
 
 Array = np.ndarray[Any, Any]
 
-_SMALL = 4096  # bytes of a result that is cheaper to copy than to write in place
 _STATUS_WORDS = 8
 _MOST_BINDINGS = 64  # tables that are kept, each for arrays of some shapes
 
@@ -57,12 +53,13 @@ class CpuExecutable(Executable):
 
     backend = "cpu"
 
-    def __init__(self, stages: Stages, threads: int | None = None) -> None:
+    def __init__(self, stages: Stages, threads: int | None = None, memory_budget: Any = None) -> None:
         super().__init__(stages, threads)
         self.thread_count = thread_count(threads)
         self._source_graph = stages.last.graph
-        self.ledger = self._lower(stages)
-        self.program = Program(self.graph, prepares=True)
+        self.memory_budget = None if memory_budget is None else MemoryBudget.of(memory_budget, self._source_graph)
+        lowered = lower(stages, self.memory_budget)
+        self.ledger, self.program = lowered.ledger, lowered.program
         self._native: Compiled = compile_program(self.program, self.thread_count)
         self.compile_report = self._native.report
         self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}
@@ -79,17 +76,6 @@ class CpuExecutable(Executable):
         self._spares: list[tuple[Cell, Array]] = []
         self._clock = model_state.Clock()
 
-    def _lower(self, stages: Stages) -> Ledger:
-        """The backend's own passes, as stages of the pipeline."""
-        start = time.perf_counter()
-        prepared = prepare(stages.last.graph)
-        stages.append(Stage("prepare", verify(prepared, after="prepare"), time.perf_counter() - start))
-        start = time.perf_counter()
-        fused, ledger = fuse_with_ledger(prepared)
-        counts = {"kernels": len(fused.nodes), "edges fused": sum(edge.fused for edge in ledger)}
-        stages.append(Stage("fuse", verify(fused, after="fuse"), time.perf_counter() - start, counts))
-        return ledger
-
     # -- looking into it ----------------------------------------------------------------------------------------------
 
     @property
@@ -99,10 +85,29 @@ class CpuExecutable(Executable):
 
     @property
     def memory_plan(self) -> MemoryPlan:
-        """The arena of the last call's extents; raises BackendError before the first call."""
+        """The plan of the last call; raises BackendError before the first one, whose plan `plan_memory` gives."""
         if self._current is None:
-            raise BackendError("the memory plan depends on the extents of the arrays: call the executable first")
+            raise BackendError(
+                "the memory plan depends on the extents of the arrays: call the executable first, or ask "
+                "plan_memory for the plan of some extents"
+            )
         return self._current.memory_plan
+
+    @property
+    def arena_bytes(self) -> int:
+        """The size of the arena that is allocated now: that of the largest plan of the calls so far."""
+        return max(self._arena.size - ALIGNMENT, 0)
+
+    def plan_memory(self, **dims: int) -> MemoryPlan:
+        """The plan of a call with these extents of the named dims, before anything runs: `exe.plan_memory(N=128)`.
+
+        `print` shows the arena's buffers and what lies outside of it, the model's state, constants and results; a call
+        holds that, and no more. Raises ArgumentError where a named dim has no extent, or there is none of a name.
+        """
+        known = checked_dims(self.graph, dims, "plan_memory")
+        shapes = tuple(tuple(evaluate_extent(e, known) for e in value.type.shape) for value in self.graph.inputs)
+        binding = self._bindings.get(shapes)
+        return (binding or Binding(self.program, known, shapes, SMALL)).memory_plan
 
     def explain(self, name: str) -> str:
         """What became of a value: the kernel that computes it, and the decisions on its edges."""
@@ -205,16 +210,18 @@ class CpuExecutable(Executable):
         admit(self._source_graph, dims)  # ops within composites may refuse extents, too
 
     def _new_binding(self, dims: dict[str, int], shapes: tuple[tuple[int, ...], ...]) -> Binding:
-        binding = Binding(self.program, dims, shapes, _SMALL)
+        binding = Binding(self.program, dims, shapes, SMALL)
+        if self.memory_budget is not None:
+            check_budget(self.memory_budget, binding.memory_plan, dims)
         for place, value, offset in binding.constants:
             binding.rows[place] = address_of(self._constants[value]) + offset
-        if binding.memory_plan.peak + 64 > self._arena.size:
-            self._arena = np.empty(binding.memory_plan.peak + 64, np.uint8)
+        if binding.memory_plan.peak + ALIGNMENT > self._arena.size:
+            self._arena = np.empty(binding.memory_plan.peak + ALIGNMENT, np.uint8)
         return binding
 
     @property
     def _base(self) -> int:
-        return -(-address_of(self._arena) // 64) * 64
+        return -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
 
     def _resolve(self, binding: Binding) -> None:
         """Put the addresses of the arena and of the model's state into the rows."""

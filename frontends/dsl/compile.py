@@ -20,6 +20,7 @@ def compile(
     backend: str = "cpu",
     pipeline: Any = None,
     threads: int | None = None,
+    memory_budget: Any = None,
 ) -> Any:
     """Compile a graph, or trace and compile a function or a module over `inputs`.
 
@@ -28,8 +29,10 @@ def compile(
         predict(images)                                          # f32[N,10]
 
     `inputs` is one spec or a tuple of them; `pipeline` a `Pipeline`, or names and functions of passes, the default
-    pipeline when None. Raises BackendError for a backend that does not exist, VerifyError for a pass that breaks the
-    graph.
+    pipeline when None. `memory_budget` limits the arena for temporaries: bytes or such as "64MB", and the extents that
+    it is meant for where the graph has named ones, `("64MB", {"N": 128})`; values are computed again until it fits.
+    Raises BackendError for a backend that does not exist, VerifyError for a pass that breaks the graph,
+    MemoryBudgetError for a budget that cannot be kept.
     """
     import graphc
 
@@ -38,7 +41,7 @@ def compile(
         raise ArgumentError(f"threads is {threads!r}; it takes a positive integer, or None for GRAPHC_NUM_THREADS")
     with collection_held_back():
         graph = as_graph(target, inputs)
-        return graphc.backends.build(as_pipeline(pipeline).run(graph), backend, threads)
+        return graphc.backends.build(as_pipeline(pipeline).run(graph), backend, threads, memory_budget)
 
 
 def as_graph(target: Graph | Callable[..., Any], inputs: Any) -> Graph:

@@ -53,6 +53,7 @@ def training_step(
     parameters: Iterable[Any] | None = None,
     seed: int | None = None,
     threads: int | None = None,
+    memory_budget: Any = None,
 ) -> TrainingStep:
     """Compile a training step of a model; calling it with arrays trains the model by one step.
 
@@ -63,7 +64,8 @@ def training_step(
     the inputs, then the targets. `loss` gets what `forward` returns, then the targets. `clip_norm` and `clip_value`
     are torch's `clip_grad_norm_` and `clip_grad_value_`; `accumulate=k` averages the gradients of k calls and updates
     on every k-th. `parameters` (or their names) restricts the update; a parameter with `requires_grad` False is never
-    updated. `seed` fixes the random ops.
+    updated. `seed` fixes the random ops. `memory_budget` limits the arena for temporaries, as in `gc.compile`:
+    `("64MB", {"N": 128})`.
 
     Raises ArgumentError for arguments that do not fit, BackendError for an unknown backend, GradientError where the
     loss is no number or reaches none of the parameters. A call raises ShapeError or DTypeError where the arrays do
@@ -94,7 +96,7 @@ def training_step(
         clip=(clip_norm, clip_value),
         accumulate=accumulate,
         pipeline=as_pipeline(pipeline),
-        build=lambda stages: graphc.backends.build(stages, backend, threads),
+        build=lambda stages: graphc.backends.build(stages, backend, threads, memory_budget),
     )
 
 

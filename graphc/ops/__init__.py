@@ -7,6 +7,7 @@ from graphc.ops import (
     creation,
     elementwise,
     indexing,
+    ordering,
     random,
     recurrence,
     reduction,
@@ -19,6 +20,6 @@ from graphc.ops import (
 )
 
 __all__ = [
-    "contraction", "control", "convolution", "creation", "elementwise", "indexing", "random", "recurrence", "reduction",
-    "scan", "scattering", "shape", "slicing", "sorting", "window",
+    "contraction", "control", "convolution", "creation", "elementwise", "indexing", "ordering", "random", "recurrence",
+    "reduction", "scan", "scattering", "shape", "slicing", "sorting", "window",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, find_op
 from graphc.passes.fuse.group import Group, reads_memory
 from graphc.passes.fuse.grouping import Grouping
+from graphc.passes.fuse.late import without_after
 from graphc.passes.fuse.ledger import Edge, Ledger
 from graphc.passes.fuse.product import reads_in_place
 from graphc.passes.fuse.views import is_floating
@@ -30,7 +31,8 @@ def fuse(graph: Graph) -> Graph:
 
 def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     """The fused graph, and the decision on every edge of the graph before."""
-    grouping = Grouping(graph)
+    graph, bounds = without_after(graph)
+    grouping = Grouping(graph, bounds)
     wanted = _wanted(graph, grouping)
     nodes: list[Node] = []
     repeated: dict[int, set[Node]] = {}

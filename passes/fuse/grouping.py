@@ -15,6 +15,7 @@ from itertools import islice
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.group import Group, Refusal, domain_of, is_fusable, reads_memory
+from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
 from graphc.passes.fuse.product import reads_in_place
 from graphc.passes.fuse.views import is_floating
@@ -25,8 +26,9 @@ _LOOKED_AT = 6  # kernels that read the same values, latest first
 class Grouping:
     """The kernels of a graph, in order; each a group, or a node that has a kernel of its own."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, bounds: Bounds | None = None) -> None:
         self.graph = graph
+        self.bounds: Bounds = bounds or {}  # what must be known before a node runs, besides its operands
         self.kernels: list[Group | Node] = []
         self.position: dict[Node, int] = {}  # of the kernel that computes a node
         self.refusals: dict[tuple[Value, Node], str] = {}
@@ -34,7 +36,7 @@ class Grouping:
         self._reading: dict[int, set[int]] = {}  # the positions of the kernels that read a kernel's values
         self._index = {node: number for number, node in enumerate(graph.nodes)}
         self._of_layers = _numbers_of_layers(graph)
-        for node in _by_stage(graph, self._of_layers):
+        for node in _by_stage(graph, self._of_layers, self.bounds):
             if not is_floating(node):
                 self._visit(node)
         for value in graph.results:
@@ -107,7 +109,8 @@ class Grouping:
 
     def _candidates(self, node: Node) -> Iterator[Group]:
         """The kernels that a node may join: those of its operands, then those that read the same values."""
-        homes = {group for operand in node.operands if (group := self._home(operand)) is not None}
+        needed = (*node.operands, *self.bounds.get(node, ()))
+        homes = {group for value in needed if (group := self._home(value)) is not None}
         yield from sorted(homes, key=lambda group: -group.position)
         if node.op.kind is Kind.CONTRACTION:
             return
@@ -149,10 +152,17 @@ class Grouping:
             producer = self.graph.producers.get(base)
             if producer is not None and self.position.get(producer, -1) >= group.position:
                 return Refusal("another operand comes from a later kernel")
+        if any(group.position < self._position_of(bound) for bound in self.bounds.get(node, ())):
+            return Refusal("it is to be computed late, to save memory")
         refusal = group.admit(node)
         if refusal is None:
             self._entered(group, node)
         return refusal
+
+    def _position_of(self, value: Value) -> int:
+        """Where the kernel stands that gives a value, or what it is a view of; -1 for what a run starts from."""
+        producer = self.graph.producers.get(self._base(value))
+        return -1 if producer is None else self.position.get(producer, -1)
 
     def _outside(self, group: Group, node: Node) -> Iterable[Value]:
         """What a node reads that the group does not compute, through views."""
@@ -312,7 +322,7 @@ def _numbers_of_layers(graph: Graph) -> set[Node]:
     return found
 
 
-def _by_stage(graph: Graph, of_layers: Container[Node]) -> list[Node]:
+def _by_stage(graph: Graph, of_layers: Container[Node], bounds: Bounds) -> list[Node]:
     """The nodes by the number of kernels that must be complete before them, then in the graph's order.
 
     Numbers that are computed from numbers alone come before all else, so that every kernel can read them; those of
@@ -328,7 +338,7 @@ def _by_stage(graph: Graph, of_layers: Container[Node]) -> list[Node]:
     own = 0
     for index, node in enumerate(graph.nodes):
         before = max(own, 0)
-        own = max(map(of, node.operands), default=0)
+        own = max(map(of, (*node.operands, *bounds.get(node, ()))), default=0)
         if node.results[0].type.rank or node.op.kind is not Kind.ELEMENTWISE:
             own = max(own, 0)
         if node.op.kind is Kind.CONTRACTION or not (is_fusable(node) or is_floating(node)):

@@ -144,3 +144,29 @@ def label_out_of_range_in_a_training_step():
         model, loss=F.cross_entropy, optimizer=optim.SGD(lr=0.1), inputs=gc.f32["N", 4], targets=gc.i64["N"]
     )
     step(np.ones((2, 4), np.float32), np.array([0, 3]))
+
+
+def memory_budget_too_small():
+    graph = gc.trace(lambda x: gc.cumulative_sum(gc.cumulative_prod(x, axis=0), axis=1), gc.f32["N", 64], name="f")
+    gc.compile(graph, memory_budget=("1KB", {"N": 128}))
+
+
+def memory_budget_of_no_size():
+    graph = gc.trace(lambda x: gc.tanh(x), gc.f32[3], name="f")
+    gc.compile(graph, memory_budget="64 megs")
+
+
+def memory_budget_without_extents():
+    graph = gc.trace(lambda x: gc.tanh(x), gc.f32["N", 3], name="f")
+    gc.compile(graph, memory_budget="64MB")
+
+
+def memory_budget_exceeded_by_a_call():
+    graph = gc.trace(lambda x: gc.cumulative_sum(gc.cumulative_prod(x, axis=0), axis=1), gc.f32["N", 64], name="f")
+    exe = gc.compile(graph, memory_budget=("64KB", {"N": 8}))
+    exe(np.ones((4096, 64), np.float32))
+
+
+def plan_of_another_extent():
+    graph = gc.trace(lambda x: gc.tanh(x), gc.f32["N", 3], name="f")
+    gc.compile(graph).plan_memory(N=8, T=2)

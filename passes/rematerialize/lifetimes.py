@@ -1,0 +1,205 @@
+"""When values are known and read: the turn of a graph, where what is kept for later takes most memory.
+
+    lifetimes = Lifetimes(graph, {"N": 64})
+    lifetimes.turn                       # the stage after which most bytes wait for a reader: that of the loss
+    lifetimes.kept                       # the values that wait there, such as activations for the backward half
+
+Kernels run by stages: a contraction, and an op that has a kernel of its own, is a stage later than what it reads; all
+else shares the stage of its latest operand (`graphc.passes.fuse.grouping` visits ops in this order). What is known up
+to the turn is *early*, the rest is *late*. Whether an op comes from a backward rule does not matter: the mask of a
+relu is computed early, wherever it stands in the graph, unless something makes it wait (`after`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import accumulate
+
+from graphc.dim import evaluate_extent
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.op import Kind
+from graphc.ops.ordering import is_after
+from graphc.passes.fuse.group import is_fusable, reads_memory
+from graphc.passes.fuse.product import reads_in_place
+from graphc.passes.fuse.views import is_floating
+
+_NEARLY = 32  # all but this part of the most
+NOMINAL = 64  # the extent that a named dim is taken to have where nothing is known of it
+
+
+class Lifetimes:
+    """The stages of a graph's values, and their sizes for some extents of the named dims."""
+
+    def __init__(self, graph: Graph, dims: Mapping[str, int] | None = None) -> None:
+        self.graph = graph
+        self.dims = dict.fromkeys(graph.dims, NOMINAL) | dict(dims or {})
+        self.stage: dict[Value, int] = {}
+        for node in graph.nodes:
+            stage = max((self.stage.get(operand, 0) for operand in node.operands), default=0)
+            if not (is_view(node) or node.op.name == "constant") and _starts_a_stage(node):
+                stage += 1
+            self.stage.update(dict.fromkeys(node.results, stage))
+        self._put_off()
+
+    def _put_off(self) -> None:
+        """Elementwise ops over what is held (a decayed average of Adam, say) are computed by their first reader."""
+        lazy: set[Value] = set()
+        for node in self.graph.nodes:
+            if node.op.kind is Kind.ELEMENTWISE and all(o in self.held or o in lazy for o in node.operands):
+                lazy.update(node.results)
+        for node in reversed(self.graph.nodes):
+            (result, *_) = node.results
+            if result in lazy and result in self.graph.users:
+                self.stage[result] = min(self.stage[user.results[0]] for user in self.graph.users[result])
+
+    def bytes(self, value: Value) -> int:
+        """The size of a value for the extents that are assumed."""
+        return evaluate_extent(value.type.size, self.dims) * value.type.dtype.itemsize
+
+    def count(self, value: Value) -> int:
+        return evaluate_extent(value.type.size, self.dims)
+
+    @cached_property
+    def held(self) -> set[Value]:
+        """What lies in memory all the time, and what is no work to compute from it: keeping it costs nothing."""
+        held = {*self.graph.sources, *self.graph.results}
+        held.update(o for node in self.graph.nodes for o in node.operands if isinstance(o, Literal))
+        for node in self.graph.nodes:
+            plain = node.op.name == "constant" or (is_floating(node) and not is_after(node))
+            if plain and all(o in held for o in node.operands):
+                held.update(node.results)
+        return held
+
+    @cached_property
+    def stored(self) -> set[Value]:
+        """The views that are copied to arrays, since somebody reads them as a whole; other views are never stored."""
+        views = (node.results[0] for node in self.graph.nodes if is_floating(node))
+        return {value for value in views if any(self._copies(value, user) for user in self._users(value))}
+
+    def _copies(self, view: Value, node: Node) -> bool:
+        """Whether a node reads a view as an array of its own; products read some through what they are views of."""
+        if node.op.kind is not Kind.CONTRACTION:
+            return self.reads_whole(view, node)
+        producer = self.graph.producers.get
+        return any(o is view and not reads_in_place(node, i, producer) for i, o in enumerate(node.operands))
+
+    @cached_property
+    def _views(self) -> set[Value]:
+        return {node.results[0] for node in self.graph.nodes if is_view(node)}
+
+    def is_stored(self, value: Value) -> bool:
+        """Whether a value has an array of its own wherever it waits for a reader."""
+        return value not in self._views or value in self.stored
+
+    def reads_whole(self, value: Value, node: Node) -> bool:
+        """Whether a node reads a value as an array in memory, not element by element."""
+        if is_floating(node) or is_after(node):
+            return False
+        whole = reads_memory(node) if is_fusable(node) else range(len(node.operands))
+        return any(node.operands[i] is value for i in whole)
+
+    def _users(self, value: Value) -> tuple[Node, ...]:
+        return self.graph.users.get(value, ())
+
+    def readers(self, value: Value) -> Iterator[tuple[Node, bool]]:
+        """The nodes that compute with a value or a view of it, and whether they read it as an array."""
+        pending = [(value, False)]
+        while pending:
+            read, whole = pending.pop()
+            for user in self._users(read):
+                reads_whole = whole or self.reads_whole(read, user)
+                if is_view(user) and not self.is_stored(user.results[0]):
+                    pending.append((user.results[0], reads_whole))
+                else:
+                    yield user, reads_whole
+
+    @cached_property
+    def read_late(self) -> dict[Value, None]:
+        """The early values that nodes after the turn read, in order."""
+        late = (node for node in self.graph.nodes if self.is_late(node))
+        return {
+            operand: None
+            for node in late
+            for operand in node.operands
+            if operand in self.stage and self.stage[operand] <= self.turn and operand not in self.held
+        }
+
+    def is_late(self, node: Node) -> bool:
+        return self.stage[node.results[0]] > self.turn
+
+    @cached_property
+    def turn(self) -> int:
+        """The last stage after which most bytes, or nearly so many, wait for a reader."""
+        last = max(self.stage.values(), default=0)
+        change = [0] * (last + 2)
+        for value, stage in self.stage.items():
+            if value in self.held or not self.is_stored(value):
+                continue
+            until = self._read_until(value)
+            if until > stage:
+                change[stage] += self.bytes(value)
+                change[until] -= self.bytes(value)
+        waiting = list(accumulate(change))[: last + 1]
+        most = max(waiting, default=0)
+        return max((stage for stage, size in enumerate(waiting) if size * _NEARLY >= most * (_NEARLY - 1)), default=0)
+
+    def _read_until(self, value: Value) -> int:
+        """The stage of the last reader, through views that are not stored."""
+        return self._until.get(value, self.stage[value])
+
+    @cached_property
+    def _until(self) -> dict[Value, int]:
+        until: dict[Value, int] = {}
+        for node in reversed(self.graph.nodes):
+            result = node.results[0]
+            reads = self.stage[result]
+            if is_view(node) and result not in self.stored:
+                reads = until.get(result, reads)
+            for operand in node.operands:
+                until[operand] = max(until.get(operand, 0), reads)
+        return until
+
+    @cached_property
+    def repeated(self) -> set[Value]:
+        """What `fuse` repeats in the kernels that read it, since they read all that it is made of anyhow."""
+        read_at: dict[int, set[Value]] = {}
+        for node in self.graph.nodes:
+            read_at.setdefault(self.stage[node.results[0]], set()).update(map(self._base, node.operands))
+        repeated = set()
+        for node in self.graph.nodes:
+            if node.op.kind is Kind.ELEMENTWISE and node.results[0] not in self.held:
+                made_of = {base for operand in node.operands if (base := self._base(operand)) not in self.held}
+                late = {self.stage[user.results[0]] for user, _ in self.readers(node.results[0]) if self.is_late(user)}
+                if not any(whole for _, whole in self.readers(node.results[0])):
+                    repeated.update(node.results if all(made_of <= read_at[stage] for stage in late) else ())
+        return repeated
+
+    def _base(self, value: Value) -> Value:
+        """What a view that is not stored is a view of."""
+        while (node := self.graph.producers.get(value)) is not None and is_view(node) and not self.is_stored(value):
+            if not node.operands:
+                return value
+            value = node.operands[0]
+        return value
+
+    @cached_property
+    def kept(self) -> list[Value]:
+        """The arrays that wait at the turn."""
+        return [
+            value
+            for value, stage in self.stage.items()
+            if stage <= self.turn < self._read_until(value)
+            and value not in self.held
+            and value not in self.repeated
+            and self.is_stored(value)
+        ]
+
+
+def is_view(node: Node) -> bool:
+    """Whether a node is no work where its operand is at hand."""
+    return is_floating(node) or is_after(node) or node.op.name == "reshape"
+
+
+def _starts_a_stage(node: Node) -> bool:
+    return node.op.kind is Kind.CONTRACTION or not is_fusable(node)
