@@ -23,7 +23,8 @@ from graphc.passes.fuse.strided import Producer, Strided, contiguous, strided
 MOST_PARTS = 1 << 17  # results of a product that is cut along its depth: each slice has a sum of its own for each
 FEW_COLUMNS = 128  # which cannot be shared by many threads
 LEAST_WORK = 400_000  # multiplications with every named dim at 1, from where on it is worth it
-LEAST_DEPTH = 32
+LEAST_DEPTH = 32  # with every named dim at 1
+LONG_DEPTH = 1024  # the same, of one axis: only groups of its places can be given to threads
 LEAST_RUN = 4  # neighbours that make a run of the depth, or a line of rows, worth a loop
 
 
@@ -77,13 +78,11 @@ class MatrixProduct:
     @property
     def is_deep(self) -> bool:
         """Whether it is cut along its depth: few columns, each a sum over many places."""
-        size = extent_of((*self.batch, *self.rows, *self.columns))
-        depth = at_least(extent_of(self.depth))
+        size, depth = extent_of((*self.batch, *self.rows, *self.columns)), at_least(extent_of(self.depth))
         if self.is_packed or not isinstance(size, int) or not isinstance(self.column.extent, int):
             return False
-        return size <= MOST_PARTS and self.column.extent <= FEW_COLUMNS and (
-            depth >= LEAST_DEPTH and size * depth >= LEAST_WORK
-        )  # fmt: skip
+        is_small = size <= MOST_PARTS and self.column.extent <= FEW_COLUMNS
+        return is_small and depth >= (LEAST_DEPTH if self.depth[1:] else LONG_DEPTH) and size * depth >= LEAST_WORK
 
     @property
     def suits(self) -> bool:
