@@ -77,12 +77,26 @@ def each_tile(b: ir.IRBuilder, tiling: Tiling, rows: ir.Value, body: Callable[[i
     """body(i, height) for the tiles of a column: the tallest while they fit, then shorter ones."""
     done: ir.Value = word(0)
     for height in [tiling.rows, *(shorter for shorter in (4, 2, 1) if shorter < tiling.rows)]:
-
-        def tile(i: ir.Value, height: int = height) -> None:
-            body(i, height)
-
-        count_up(b, done, b.sub(rows, word(height - 1)), height, tile, f"tall{height}")
+        _tiles(b, done, b.sub(rows, word(height - 1)), height, body)
         done = b.sub(rows, b.srem(b.sub(rows, done), word(height)))
+
+
+def each_even_tile(b: ir.IRBuilder, tiling: Tiling, rows: int, body: Callable[[ir.Value, int], None]) -> None:
+    """The same for a number of rows that is known: 32 are 11, 11 and 10 of at most 12, and two tiles are compiled."""
+    count = max(1, -(-rows // tiling.rows))
+    height = -(-rows // count)
+    tall = rows - count * (height - 1)
+    _tiles(b, word(0), word(tall * height), height, body)
+    if tall < count:
+        _tiles(b, word(tall * height), word(rows), height - 1, body)
+
+
+def _tiles(
+    b: ir.IRBuilder, start: ir.Value, stop: ir.Value, height: int, body: Callable[[ir.Value, int], None]
+) -> None:
+    """Tiles of one height."""
+    if height:
+        count_up(b, start, stop, height, lambda i: body(i, height), f"tall{height}")
 
 
 def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:

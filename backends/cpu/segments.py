@@ -17,7 +17,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
+from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile
 from graphc.backends.cpu.panels import each_panel
 from graphc.backends.cpu.vector_ir import I64, POINTER, Tiling, at, new_function, times, word
 
@@ -60,7 +60,10 @@ class Segments:
                 operands = [k, a_i, a_row, a_depth, right, word(stride["b_depth"]), c_ij, c_row, columns, resume]
                 b.call(call, [*operands, segments, *between])
 
-            each_tile(b, self.tiling, m, tile)
+            if "m" in self.literals:
+                each_even_tile(b, self.tiling, self.literals["m"], tile)
+            else:
+                each_tile(b, self.tiling, m, tile)
 
         each_panel(b, self.tiling, n, self.literals.get("n"), panel)
         b.ret_void()
