@@ -15,7 +15,7 @@ POINTERS = frozenset(
         "u8", "u16", "u32", "u64",
     }
 )  # fmt: skip
-CONTRACTIONS = frozenset({f"{name}_{dtype}" for name in ("gemm", "gemm_segments", "pack") for dtype in ("f32", "f64")})
+CONTRACTIONS = frozenset(f"{name}_{dtype}" for name in ("gemm", "gemm_segments", "pack") for dtype in ("f32", "f64"))
 NUMPY = frozenset({"float32", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32"})
 CONVERSIONS = frozenset(f"to_{name}" for name in DTYPES)
 BITS = frozenset(f"{verb}_{name}_bits" for verb in ("load", "store") for name in ("f16", "bf16"))

@@ -25,16 +25,11 @@ With NUMBA_DISABLE_JIT=1 the same names are plain Python over the same memory.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
-import numba
-import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
+from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, left_operand
 from graphc.backends.cpu.microkernel import Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
@@ -54,9 +49,7 @@ from graphc.backends.cpu.vector_ir import (
     word,
 )
 
-CONFIGURATION: Any = numba.config  # its names come from the environment
 GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", "c_row")
-ADDRESSES = {"a", "b", "c", "packed"}
 COLLIDING = 2048  # rows of B that are a multiple of this many bytes apart crowd into few sets of the caches
 COPIED_COLUMNS = 256
 MANY_ROWS = 32  # from here on a copy of B is read often enough
@@ -187,57 +180,25 @@ class Gemm:
 # -- what kernels call ----------------------------------------------------------------------------------------------
 
 
-def _typed(emitter: type[Gemm] | type[Segments] | type[Packing], dtype: str, kinds: dict[str, Any]) -> Any:
-    """The signature of a call and how it is lowered: literals go into the function, the rest are its arguments."""
-    for name, kind in kinds.items():
-        if not isinstance(kind, types.Integer):
-            raise TypingError(f"{emitter.__name__.lower()}: {name} is an integer, not {kind}")
-    literals = {
-        name: int(kind.literal_value)
-        for name, kind in kinds.items()
-        if isinstance(kind, types.IntegerLiteral) and name not in ADDRESSES
-    }
-
-    def lower(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        function = emitter(builder.module, Tiling.of(dtype), literals).emit()
-        arguments = []
-        for (name, kind), value in zip(kinds.items(), values, strict=True):
-            if name in literals:
-                arguments.append(word(literals[name]))
-                continue
-            wide = context.cast(builder, value, kind, types.int64)
-            arguments.append(builder.inttoptr(wide, POINTER) if name in ADDRESSES else wide)
-        builder.call(function, arguments)
-        return context.get_dummy_value()
-
-    return types.void(*kinds.values()), lower
-
-
-def _callable(name: str, typed: Any, plain: Any) -> Any:
-    """What compiled kernels call, or its twin in Python."""
-    plain.__name__ = typed.__name__ = name
-    return plain if CONFIGURATION.DISABLE_JIT else intrinsic(prefer_literal=True)(typed)
-
-
 def _gemm(dtype: str) -> Any:
     def typed(
         _: Any, m: Any, n: Any, k: Any, a: Any, a_row: Any, a_depth: Any, b: Any, b_panel: Any, b_depth: Any, c: Any,
         c_row: Any,
     ) -> Any:  # fmt: skip
         kinds = (m, n, k, a, a_row, a_depth, b, b_panel, b_depth, c, c_row)
-        return _typed(Gemm, dtype, dict(zip(GEMM, kinds, strict=True)))
+        return typed_call(Gemm, dtype, dict(zip(GEMM, kinds, strict=True)))
 
     def plain(
         m: int, n: int, k: int, a: int, a_row: int, a_depth: int, b: int, b_panel: int, b_depth: int, c: int, c_row: int
     ) -> None:
         width = panel_width(dtype)
-        A = _view(dtype, a, (m, k), (a_row, a_depth))
+        A = memory_of(dtype, a, (m, k), (a_row, a_depth))
         for j in range(0, int(n), width):
             columns = min(width, int(n) - j)
-            B = _view(dtype, int(b) + j // width * int(b_panel) * A.itemsize, (k, columns), (b_depth, 1))
-            _view(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))[:] = A @ B
+            B = memory_of(dtype, int(b) + j // width * int(b_panel) * A.itemsize, (k, columns), (b_depth, 1))
+            memory_of(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))[:] = A @ B
 
-    return _callable(f"gemm_{dtype}", typed, plain)
+    return called_by_kernels(f"gemm_{dtype}", typed, plain)
 
 
 def _gemm_segments(dtype: str) -> Any:
@@ -248,50 +209,39 @@ def _gemm_segments(dtype: str) -> Any:
         kinds = (
             m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume,
         )  # fmt: skip
-        return _typed(Segments, dtype, dict(zip(SEGMENTED, kinds, strict=True)))
+        return typed_call(Segments, dtype, dict(zip(SEGMENTED, kinds, strict=True)))
 
     def plain(
         m: int, n: int, k: int, segments: int, a: int, a_row: int, a_depth: int, a_segment: int, b: int, b_panel: int,
         b_depth: int, b_segment: int, c: int, c_row: int, resume: int,
     ) -> None:  # fmt: skip
         width = panel_width(dtype)
-        A = _view(dtype, a, (m, segments, k), (a_row, a_segment, a_depth))
+        A = memory_of(dtype, a, (m, segments, k), (a_row, a_segment, a_depth))
         for j in range(0, int(n), width):
             columns = min(width, int(n) - j)
             start = int(b) + j // width * int(b_panel) * A.itemsize
-            B = _view(dtype, start, (segments, k, columns), (b_segment, b_depth, 1))
-            C = _view(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))
+            B = memory_of(dtype, start, (segments, k, columns), (b_segment, b_depth, 1))
+            C = memory_of(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))
             product = A.reshape(int(m), -1) @ B.reshape(-1, columns)
             C[:] = C + product if resume else product
 
-    return _callable(f"gemm_segments_{dtype}", typed, plain)
+    return called_by_kernels(f"gemm_segments_{dtype}", typed, plain)
 
 
 def _pack(dtype: str) -> Any:
     def typed(_: Any, k: Any, n: Any, b: Any, b_row: Any, b_column: Any, packed: Any) -> Any:
-        return _typed(Packing, dtype, dict(zip(PACK, (k, n, b, b_row, b_column, packed), strict=True)))
+        return typed_call(Packing, dtype, dict(zip(PACK, (k, n, b, b_row, b_column, packed), strict=True)))
 
     def plain(k: int, n: int, b: int, b_row: int, b_column: int, packed: int) -> None:
         width = panel_width(dtype)
-        B = _view(dtype, b, (k, n), (b_row, b_column))
-        panels = _view(dtype, packed, (-(-int(n) // width), k, width), (int(k) * width, width, 1))
+        B = memory_of(dtype, b, (k, n), (b_row, b_column))
+        panels = memory_of(dtype, packed, (-(-int(n) // width), k, width), (int(k) * width, width, 1))
         for j, panel in enumerate(panels):
             columns = B[:, j * width : (j + 1) * width]
             panel[:, : columns.shape[1]] = columns
             panel[:, columns.shape[1] :] = 0
 
-    return _callable(f"pack_{dtype}", typed, plain)
-
-
-def _view(dtype: str, address: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """The elements at an address, as an array; strides count elements."""
-    kind = np.dtype(dtype)
-    extents, steps = [int(x) for x in shape], [int(x) * kind.itemsize for x in strides]
-    if 0 in extents:
-        return np.zeros(extents, kind)
-    span = sum((extent - 1) * step for extent, step in zip(extents, steps, strict=True)) + kind.itemsize
-    memory = memoryview((ctypes.c_char * span).from_address(int(address)))
-    return np.ndarray(extents, kind, memory, strides=steps)
+    return called_by_kernels(f"pack_{dtype}", typed, plain)
 
 
 gemm_f32, gemm_f64 = _gemm("float32"), _gemm("float64")

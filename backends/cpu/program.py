@@ -18,6 +18,7 @@ from functools import cached_property
 
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
+from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own
 from graphc.backends.cpu.lowered import Lowering
 from graphc.backends.nests.nest import Buffer, Nest, Product
@@ -141,6 +142,8 @@ class Program:
 
     def _add_nest(self, node: Node) -> None:
         region, operands, results = _region_of(node)
+        if self._add_transpose(node, region, operands, results):
+            return
         lowered = self._lowering.of(region)
         nest = lowered.nest
         outer = dict(zip(lowered.values, (*operands, *results), strict=True))
@@ -164,6 +167,22 @@ class Program:
         step.may_fail = can_fail(node) and index_checks(node) is None
         self._note_stable(step)
         self.steps.append(step)
+
+    def _add_transpose(self, node: Node, region: Graph, operands: list[Value], results: list[Value]) -> bool:
+        """A kernel that turns matrices around, where a region does nothing else."""
+        if len(operands) != 1 or len(results) != 1:
+            return False
+        (source,), (target,) = operands, results
+        read = Buffer("read_in", source.type.dtype, "input", source.type.size, source)
+        turned = Buffer("turned_out", target.type.dtype, "output", target.type.size, target)
+        emitted = emit_transpose(region, read, turned)
+        if emitted is None:
+            return False
+        kernel = self._kernel(emitted.title, emitted.text, emitted.text, None)
+        step = Step(kernel, emitted, node, {read: source, turned: target})
+        self._note_stable(step)
+        self.steps.append(step)
+        return True
 
     def _multiplies_steady_matrix(self, nest: Nest, outer: dict[Value, Value]) -> bool:
         """Whether a product's matrix is the same at all places of a loop, or depends on the model's state alone."""

@@ -1,0 +1,126 @@
+"""The kernel of a view that is written to memory, where it turns matrices around: f32[N,64,H,W] to f32[N,H,W,64], say.
+
+    for line in range(begin, end):
+        transpose_f32(64, 1024, address(x_in, line * 65536), 1024, address(y_out, line * 65536), 64)
+
+The axis along which the operand lies in memory and the axis along which the result does make a matrix; all others are
+lines, a matrix for each of their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.nests.nest import Buffer, product_of
+from graphc.dim import Dim, Extent
+from graphc.ir import Graph, Value
+from graphc.passes.fuse.strided import Strided, strided, strides_of
+from graphc.passes.fuse.views import is_floating
+from graphc.types import f32, f64
+
+BAND = 64  # rows of one matrix that stay together when it is shared by threads
+LEAST_COLUMNS = 4  # of either side; shorter ones are walked element by element
+
+
+@dataclass(frozen=True)
+class _Axis:
+    extent: Extent
+    read: Extent  # stride in the operand
+    written: Extent  # stride in the result
+
+
+def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSource | None:
+    """The kernel of a region that turns matrices around, and does nothing else; None for any other region."""
+    if not all(is_floating(node) for node in region.nodes) or len(region.outputs) != 1 or len(region.inputs) != 1:
+        return None
+    result = region.outputs[0]
+    view = strided(result, region.producers.get)
+    axes = _axes_of(result, view)
+    if axes is None or view.base is not region.inputs[0]:
+        return None
+    along_source = next(axis for axis in axes if axis.read == 1)
+    along_target = axes[-1]
+    lines = [axis for axis in axes if axis is not along_source and axis is not along_target]
+    words: list[Buffer | Extent] = [source, target]
+    numbers: list[str] = []
+
+    def number(extent: Extent) -> str:
+        if not isinstance(extent, Dim):
+            return str(extent)
+        words.append(extent)
+        numbers.append(f"    n{len(words)} = extent(row, {len(words)})  # {extent}")
+        return f"n{len(words)}"
+
+    name = source.dtype.name
+    rows, columns = number(along_target.extent), number(along_source.extent)
+    source_row, target_row = number(along_target.read), number(along_source.written)
+    if lines:
+        units = product_of(tuple(axis.extent for axis in lines))
+        body = _lines(lines, number, number(view.offset))
+        body.append(f"        transpose_{name}({rows}, {columns}, read, {source_row}, turned, {target_row})")
+    else:
+        units = (along_target.extent + (BAND - 1)) // BAND
+        body = [
+            f"        rows = min({BAND}, {rows} - line * {BAND})",
+            f"        read = address(read_in, line * {BAND} * {source_row} + {number(view.offset)})",
+            f"        turned = address(turned_out, line * {BAND})",
+            f"        transpose_{name}(rows, {columns}, read, {source_row}, turned, {target_row})",
+        ]
+    count = number(units)
+    used = "address, extent" if numbers else "address"
+    text = "\n".join(
+        [
+            f"from graphc.backends.cpu.pointer import {used}, {name}, share",
+            f"from graphc.backends.cpu.transposing import transpose_{name}",
+            "",
+            "",
+            "def kernel(row, slice, slices):",
+            '    """Matrices turned around, one for each line."""',
+            f"    read_in = {name}(row, 1)",
+            f"    turned_out = {name}(row, 2)",
+            *numbers,
+            f"    for line in range(share({count}, slice, slices), share({count}, slice + 1, slices)):",
+            *body,
+            "",
+        ]
+    )
+    return KernelSource("transpose", text, words, {}, units, result.type.size * 2)
+
+
+def _lines(lines: list[_Axis], number: Callable[[Extent], str], offset: str) -> list[str]:
+    """Where a line begins in the operand and in the result."""
+    body, rest = [], "line"
+    for k in range(len(lines) - 1, 0, -1):
+        extent = number(lines[k].extent)
+        body.append(f"        line{k} = {rest} % {extent}")
+        following = "line0" if k == 1 else "line_rest"
+        body.append(f"        {following} = {rest} // {extent}")
+        rest = following
+    names = ["line"] if len(lines) == 1 else [f"line{k}" for k in range(len(lines))]
+    read = [f"{name} * ({number(axis.read)})" for name, axis in zip(names, lines, strict=True)]
+    written = [f"{name} * {number(axis.written)}" for name, axis in zip(names, lines, strict=True)]
+    body.append(f"        read = address(read_in, {' + '.join([*read, offset])})")
+    body.append(f"        turned = address(turned_out, {' + '.join(written)})")
+    return body
+
+
+def _axes_of(result: Value, view: Strided) -> list[_Axis] | None:
+    """The axes of a view, with neighbours put together; None where rows stay rows, or elements are read again."""
+    if result.type.dtype not in (f32, f64):
+        return None
+    shape = result.type.shape
+    axes: list[_Axis] = []
+    for read, written, extent in zip(view.strides, strides_of(shape), shape, strict=True):
+        if extent == 1:
+            continue
+        if axes and axes[-1].read == read * extent:
+            axes[-1] = _Axis(axes[-1].extent * extent, read, written)
+        else:
+            axes.append(_Axis(extent, read, written))
+    along_source = [axis for axis in axes if axis.read == 1]
+    if len(axes) < 2 or len(along_source) != 1 or axes[-1].read in (0, 1):
+        return None
+    sides = (axes[-1], *along_source)
+    return None if any(isinstance(side.extent, int) and side.extent < LEAST_COLUMNS for side in sides) else axes

@@ -1,0 +1,90 @@
+"""A matrix turned around in memory: `transpose_f32` and `transpose_f64`, which kernels call.
+
+    transpose_f32(rows, columns, source, source_row, target, target_row)
+        target[j·target_row + i] = source[i·source_row + j]      for i < rows, j < columns; strides count elements
+
+Element by element, one of the two sides would be walked from row to row, and every element would be a line of the cache
+of its own. Squares of vectors are read along the rows of the source, turned in registers, and written along the rows of
+the target; what is left beside whole squares goes element by element.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.packing import transpose
+from graphc.backends.cpu.vector_ir import I64, POINTER, Tiling, Vectors, Word, at, count_up, new_function, times, word
+
+ARGUMENTS = ("rows", "columns", "source", "source_row", "target", "target_row")
+
+
+class Transposition:
+    """Loops over squares, and over what is left of the rows and the columns."""
+
+    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
+        self.module, self.tiling, self.literals = module, tiling, literals
+
+    def emit(self) -> ir.Function:
+        """The function, once per module and combination of known numbers."""
+        known = ".".join(str(self.literals.get(name, "x")) for name in ARGUMENTS)
+        name = f"graphc.transpose.{self.tiling.suffix}.{known}"
+        if name in self.module.globals:
+            return self.module.globals[name]
+        function, b = new_function(self.module, name, [(x, POINTER if x in ADDRESSES else I64) for x in ARGUMENTS])
+        given: dict[str, Any] = dict(zip(ARGUMENTS, function.args, strict=True)) | self.literals
+        self.b, self.v = b, Vectors(self.tiling, b)
+        self.source, self.target = given["source"], given["target"]
+        self.source_row = times(b, given["source_row"], self.tiling.size)
+        self.target_row = times(b, given["target_row"], self.tiling.size)
+        rows, columns, lanes = word(given["rows"]), word(given["columns"]), self.tiling.lanes
+        whole_rows = b.sub(rows, b.srem(rows, word(lanes)))
+        whole_columns = b.sub(columns, b.srem(columns, word(lanes)))
+
+        def band(i: ir.Value) -> None:
+            count_up(b, 0, whole_columns, lanes, lambda j: self._square(i, j), "square")
+            self._elements(i, b.add(i, word(lanes)), whole_columns, columns)
+
+        count_up(b, 0, whole_rows, lanes, band, "band")
+        self._elements(whole_rows, rows, word(0), columns)
+        b.ret_void()
+        return function
+
+    def _square(self, i: ir.Value, j: ir.Value) -> None:
+        b, size = self.b, self.tiling.size
+        start = at(b, self.source, times(b, self.source_row, i), times(b, j, size))
+        read = [self.v.load(at(b, start, times(b, self.source_row, k))) for k in range(self.tiling.lanes)]
+        end = at(b, self.target, times(b, self.target_row, j), times(b, i, size))
+        for k, value in enumerate(transpose(b, read)):
+            self.v.store(value, at(b, end, times(b, self.target_row, k)))
+
+    def _elements(self, first: Word, last: ir.Value, start: ir.Value, stop: ir.Value) -> None:
+        """Rows from first to last, of the columns from start to stop."""
+        b, size = self.b, self.tiling.size
+
+        def column(j: ir.Value) -> None:
+            def element(i: ir.Value) -> None:
+                value = self.v.scalar(at(b, self.source, times(b, self.source_row, i), times(b, j, size)))
+                there = at(b, self.target, times(b, self.target_row, j), times(b, i, size))
+                b.store(value, there).align = size
+
+            count_up(b, first, last, 1, element, "row")
+
+        count_up(b, start, stop, 1, column, "column")
+
+
+def _transpose(dtype: str) -> Any:
+    def typed(_: Any, rows: Any, columns: Any, source: Any, source_row: Any, target: Any, target_row: Any) -> Any:
+        kinds = (rows, columns, source, source_row, target, target_row)
+        return typed_call(Transposition, dtype, dict(zip(ARGUMENTS, kinds, strict=True)))
+
+    def plain(rows: int, columns: int, source: int, source_row: int, target: int, target_row: int) -> None:
+        read = memory_of(dtype, source, (rows, columns), (source_row, 1))
+        memory_of(dtype, target, (columns, rows), (target_row, 1))[:] = read.T
+
+    return called_by_kernels(f"transpose_{dtype}", typed, plain)
+
+
+transpose_f32, transpose_f64 = _transpose("float32"), _transpose("float64")

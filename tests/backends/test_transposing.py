@@ -1,0 +1,96 @@
+"""Matrices turned around: by squares and at every edge, in place of any view that does so; no byte beyond them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba import njit
+
+import graphc as gc
+from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.transposing import transpose_f32, transpose_f64
+from guarded_memory import Guarded
+
+POOLS = [Guarded(200_000) for _ in range(2)]
+
+
+@njit("void(int64,int64,uintp,int64,uintp,int64)")
+def transpose32(rows, columns, source, source_row, target, target_row):
+    transpose_f32(rows, columns, source, source_row, target, target_row)
+
+
+@njit("void(int64,int64,uintp,int64,uintp,int64)")
+def transpose64(rows, columns, source, source_row, target, target_row):
+    transpose_f64(rows, columns, source, source_row, target, target_row)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_edge(dtype):
+    transpose = {"float32": transpose32, "float64": transpose64}[dtype]
+    for rows, columns, wider in product((0, 1, 3, 8, 16, 17, 40), (0, 1, 5, 8, 16, 31, 33), (0, 3)):
+        source = POOLS[0].array((max(rows * (columns + wider) - wider, 0),), dtype)
+        source[:] = np.arange(source.size)
+        target = POOLS[1].array((columns, rows), dtype)
+        target[:] = -1
+        transpose(rows, columns, source.ctypes.data, columns + wider, target.ctypes.data, rows)
+        read = np.lib.stride_tricks.as_strided(
+            source, (rows, columns), ((columns + wider) * source.itemsize, source.itemsize)
+        )
+        assert np.array_equal(target, read.T), f"{rows} x {columns}"
+
+
+VIEWS = {
+    "channels last": ((3, 8, 5, 4), lambda x: gc.permute_dims(x, (0, 2, 3, 1))),
+    "channels first": ((3, 5, 4, 8), lambda x: gc.permute_dims(x, (0, 3, 1, 2))),
+    "one matrix": ((150, 77), lambda x: x.T),
+    "all axes reversed": ((5, 6, 7, 8), lambda x: gc.permute_dims(x, (3, 2, 1, 0))),
+    "flipped lines": ((4, 17, 33), lambda x: gc.flip(gc.permute_dims(x, (0, 2, 1)), axis=0)),
+    "a part": ((9, 20, 30), lambda x: gc.permute_dims(x[1:8:2, 3:19, :], (0, 2, 1))),
+    "two equal lines": ((3, 3, 6, 7), lambda x: gc.permute_dims(x, (0, 1, 3, 2))),
+}
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_that_turn_matrices(name, dtype):
+    shape, view = VIEWS[name]
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype.numpy)
+    for spec in (x, dtype["N", *shape[1:]]):
+        exe = gc.compile(gc.trace(view, spec))
+        assert [kernel.name for kernel in exe.kernels] == ["transpose"]
+        assert np.array_equal(exe(x), gc.evaluate(exe.graph, x))
+
+
+def test_rows_that_stay_rows_are_copied_as_rows():
+    exe = gc.compile(gc.trace(lambda x: gc.permute_dims(x, (1, 0, 2)), gc.f32[6, 5, 8]))
+    assert [kernel.name for kernel in exe.kernels] == ["permute_dims"]
+
+
+def run_again(**environment):
+    """Run this file in a process of another environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "edge", __file__],
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_again_with_vectors_of(bits):
+    if bits == 8 * machine().vector_bytes:
+        pytest.skip("the machine's own vectors")
+    run = run_again(GRAPHC_VECTOR_BITS=str(bits))
+    assert run.returncode == 0, run.stdout
+
+
+def test_again_as_plain_python():
+    run = run_again(NUMBA_DISABLE_JIT="1")
+    assert run.returncode == 0, run.stdout
