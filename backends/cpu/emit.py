@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.emit_ahead import TILE, Ahead, fetched_ahead
+from graphc.backends.cpu.emit_margins import write_margins
 from graphc.backends.cpu.emit_product import Block, ProductLines, cut_by_columns, panel_width
 from graphc.backends.cpu.emit_short_rows import Section, ShortRows, has_tiny_rows, short_rows
 from graphc.backends.cpu.writer import Loops, Writer, collapse
@@ -137,6 +138,8 @@ class _Emitter:
             units = writer.extent(self._units())
             writer.line(f"begin = share({units}, slice, slices)")
             writer.line(f"end = share({units}, slice + 1, slices)")
+        for margins in nest.margins:
+            write_margins(margins, writer)
         for accumulator in nest.slice_accumulators:
             self._begin_parts(accumulator)
         if self.block is not None:

@@ -20,6 +20,7 @@ from graphc.backends.nests.nest import (
     Fold,
     Index,
     Load,
+    Margins,
     Nest,
     Pass,
     Product,
@@ -27,7 +28,7 @@ from graphc.backends.nests.nest import (
     product_of,
 )
 from graphc.backends.nests.reading import Reader, Scope
-from graphc.backends.nests.scalar import computing
+from graphc.backends.nests.scalar import computing, literal
 from graphc.backends.nests.storing import storing_passes
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
@@ -221,6 +222,8 @@ class _Lowering:
                 for part, index in self.reader.parts(node):
                     name = self.reader.need(part, self.reader.elements)
                     stores.append(Store(self.reader.buffers[value], index, name))
+                if node.op.name == "pad":
+                    self._margins(value, node)
                 continue
             name = self.reader.need(value, self.reader.elements)
             stores.append(Store(self.reader.buffers[value], self.reader.position(value, place.axes), name))
@@ -231,6 +234,12 @@ class _Lowering:
                 stores.append(Store(buffer, self.reader.index_over(self._column_axes), name))
         walk.elements.extend(stores)
         walk.needs_elements = bool(stores) or any(isinstance(s, Fold) for s in walk.elements)
+
+    def _margins(self, value: Value, node: Node) -> None:
+        attributes, dtype = node.attributes, computing(value.type.dtype)
+        filling = literal(attributes["value"], dtype)
+        buffer = self.reader.buffers[value]
+        self.nest.margins.append(Margins(buffer, value.type.shape, attributes["low"], attributes["high"], filling))
 
     def _line(self, node: Node, lines: Scope, walk: Pass) -> None:
         """A number of each row or column: computed, kept where later passes read it, stored where others do."""

@@ -36,7 +36,7 @@ class Names:
         if not name[0].isalpha() and name[0] != "_":
             name = f"v{name}"
         base, count = name, 1
-        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"([bijkn]|line|deep)\d*", name):
+        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"([bijkmn]|line|deep)\d*", name):
             count += 1
             name = f"{base}_{count}"
         self._taken.add(name)

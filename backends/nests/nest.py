@@ -221,6 +221,17 @@ class Product:
         return product_of(tuple(axis.extent for axis in self.axes.depth))
 
 
+@dataclass(frozen=True)
+class Margins:
+    """What surrounds the elements that are stored in a larger array: each slice fills its part along the first axis."""
+
+    buffer: Buffer
+    shape: tuple[Extent, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    value: str
+
+
 @dataclass
 class Nest:
     """A kernel: its domain, how it is cut into slices, what it reads and writes, and its statements."""
@@ -236,6 +247,7 @@ class Nest:
     slice_accumulators: list[Accumulator] = field(default_factory=list)
     finishes: list[Finish] = field(default_factory=list)
     product: Product | None = None
+    margins: list[Margins] = field(default_factory=list)
     # An output may lie in the memory of an input: every element is read before it is written.
     may_share: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
     product_homes: list[Buffer] = field(default_factory=list)  # outputs in whose memory the product may lie

@@ -31,6 +31,9 @@ def print_nest(nest: Nest) -> str:
         lines += _product(product)
         for home in nest.product_homes:
             lines.append(f"  {product.result.name} may lie in {home.name}")
+    for margins in nest.margins:
+        sides = ", ".join(f"{low}+{high}" for low, high in zip(margins.low, margins.high, strict=True))
+        lines.append(f"  margins of {margins.buffer.name}: {sides} of {margins.value}")
     lines += _section("once", nest.scalars)
     lines += _section("first slice", nest.scalar_stores)
     for number, walk in enumerate(nest.passes):

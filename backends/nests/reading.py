@@ -134,13 +134,17 @@ class Reader:
         return linear(self.indices(value.type.shape, axes), value.type.shape)
 
     def parts(self, node: Node) -> Iterator[tuple[Value, Index]]:
-        """The parts of a concat that the kernel computes, and the place of each part's element in the whole."""
-        axis, start = node.attributes["axis"], 0
+        """What a concat or a pad puts together, and the place of each part's element in the whole."""
+        start: Extent = 0
         for part in node.operands:
             at = self.indices(part.type.shape, tuple(range(len(self.group.domain))))
-            at = [index.plus(start) if k == axis else index for k, index in enumerate(at)]
+            if node.op.name == "pad":
+                at = [index.plus(low) for index, low in zip(at, node.attributes["low"], strict=True)]
+            else:
+                axis = node.attributes["axis"]
+                at[axis] = at[axis].plus(start)
+                start = start + part.type.shape[axis]
             yield part, linear(at, node.result.type.shape)
-            start = start + part.type.shape[axis]
 
     # -- values -------------------------------------------------------------------------------------------------------
 

@@ -20,13 +20,15 @@ from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
 from graphc.passes.fuse.product import FEW_COLUMNS, MatrixProduct, at_least, product_of, product_of_extents
 from graphc.passes.fuse.views import is_floating, is_squeeze
-from graphc.types import Shape
+from graphc.types import Shape, f32, f64
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
 SHORT_ROWS = 256  # columns of a right operand whose rows fall into different sets of the caches
+
+JOINING = ("concat", "pad")
 
 _COMPUTED = (Kind.ELEMENTWISE, Kind.RANDOM)
 
@@ -72,7 +74,7 @@ class Group:
         self.product: MatrixProduct | None = None  # of the contraction
         self.members: list[Node] = []
         self.places: dict[Value, Place] = {}
-        self.joined: set[Value] = set()  # results of concat whose parts the kernel computes, and stores side by side
+        self.joined: set[Value] = set()  # results of concat and pad: the kernel stores parts in them
         self._producer = producers
 
     # -- what operands are to this group ------------------------------------------------------------------------------
@@ -134,9 +136,13 @@ class Group:
         self.members.append(node)
         for result in node.results:
             self.places[result] = place
-        if node.op.name == "concat" and all(operand in self.places for operand in node.operands):
+        if self._joins(node):
             self.joined.add(node.result)
         return None
+
+    def _joins(self, node: Node) -> bool:
+        """Whether a node puts values of this kernel to their places in a larger array."""
+        return node.op.name in JOINING and all(operand in self.places for operand in node.operands)
 
     def _place(self, node: Node) -> Place | Refusal:
         kind = node.op.kind
@@ -165,7 +171,7 @@ class Group:
         source = operands[0]
         if node.op.name == "take_along_axis" and node.operands[0] in self.places and isinstance(source, Place):
             return self._place_taking(node, source, operands[1])
-        if node.op.name == "concat" and all(operand in self.places for operand in node.operands):
+        if self._joins(node):
             return self._place_joining(node)
         if any(isinstance(operands[i], Place) for i in reads_memory(node)):
             return Refusal(f"{node.op.name} reads elements at other places, so the array must be complete")
@@ -173,6 +179,8 @@ class Group:
 
     def _place_joining(self, node: Node) -> Place | Refusal:
         """Parts that the kernel computes, each stored where it belongs: the kernel's domain is that of one part."""
+        if node.op.name == "pad" and not _has_plain_margins(node):
+            return Refusal("its margins are no rows of zeros before and behind others")
         places = [self.places[operand] for operand in node.operands]
         if any(operand in self.joined for operand in node.operands):
             return Refusal("a part is complete when the kernel has run")
@@ -361,6 +369,14 @@ def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...]) -> bool:
     return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= MANY_ROWS
 
 
+def _has_plain_margins(node: Node) -> bool:
+    """Whether known numbers of elements surround the operand, all along its first axis."""
+    attributes = node.attributes
+    sides = (*attributes["low"], *attributes["high"])
+    known = all(isinstance(n, int) and n >= 0 for n in sides) and not any(attributes["interior"] or ())
+    return known and node.result.type.dtype in (f32, f64) and attributes["low"][:1] == attributes["high"][:1] == (0,)
+
+
 def domain_of(node: Node) -> Shape:
     """The domain of the kernel that a node starts."""
     return node.operands[0].type.shape if node.op.kind is Kind.REDUCTION else node.results[0].type.shape
@@ -372,7 +388,7 @@ def group_of(region: Graph) -> Group:
     # Members that span rows, columns or nothing have fewer axes than the domain; a view has no members. Where parts are
     # joined, the domain is that of a part.
     made = {result for node in members for result in node.results}
-    own = [node for node in members if node.op.name != "concat" or not made.issuperset(node.operands)]
+    own = [node for node in members if node.op.name not in JOINING or not made.issuperset(node.operands)]
     shapes = [domain_of(node) for node in own] or [region.outputs[0].type.shape]
     domain = max(shapes, key=lambda shape: len(squeezed(shape)))
     group = Group(domain, region.producers.get)

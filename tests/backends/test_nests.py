@@ -18,9 +18,11 @@ from graphc.text.parser import parse
 
 NESTS = [
     "elementwise", "softmax_rows", "affine_batch_norm_relu", "two_sums_of_one_pass", "total_at_the_finish",
-    "numbers_of_layers", "windows_in_place", "cut_by_depth",
+    "numbers_of_layers", "windows_in_place", "cut_by_depth", "margins",
 ]  # fmt: skip
-SOURCES = ["elementwise", "softmax_rows", "two_sums_of_one_pass", "total_at_the_finish", "numbers_of_layers"]
+SOURCES = [
+    "elementwise", "softmax_rows", "two_sums_of_one_pass", "total_at_the_finish", "numbers_of_layers", "margins",
+]  # fmt: skip
 
 
 def case(name: str) -> Graph:
