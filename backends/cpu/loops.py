@@ -156,14 +156,17 @@ def loop_of(node: Node, region: Graph, wanted: Callable[[Value], bool]) -> Loop:
     """The loop of a node whose region is prepared; `wanted` says whether anything reads a result."""
     carried = node.attributes["carried"] if node.op.name == "scan" else 0
     outputs = _Outputs(region)
-    stacked_before: dict[int, Value] = {}
-    after = [outputs.own(value) for value in region.outputs[:carried]]
     roots = [outputs.root(value) for value in region.outputs]
+    stacked_before: dict[int, Value] = {}
     for value, stack in zip(roots[carried:], node.results[carried:], strict=True):
-        number = region.inputs[:carried].index(value) if value in region.inputs[:carried] else -1
-        if number >= 0 and number not in stacked_before and roots[number] not in roots[carried:]:
-            stacked_before[number] = stack
-    free = list(dict.fromkeys(roots[:carried]))  # each may lie in one stack
+        if value in region.inputs[:carried]:
+            stacked_before.setdefault(region.inputs.index(value), stack)
+    # One that is stacked after each step too lies in both stacks: the kernel that makes it writes it twice.
+    after = [
+        outputs.own(value, copied=i in stacked_before and roots[i] in roots[carried:])
+        for i, value in enumerate(region.outputs[:carried])
+    ]
+    free = [root for root in dict.fromkeys(roots[:carried]) if outputs.holds(root)]  # each may lie in one stack
     stacks = [
         (outputs.own(value, free), stack)
         for value, stack in zip(region.outputs[carried:], node.results[carried:], strict=True)
@@ -201,7 +204,11 @@ class _Outputs:
             made = self._region.producers.get(value)
         return value
 
-    def own(self, value: Value, free: list[Value] | None = None) -> int:
+    def holds(self, root: Value) -> bool:
+        """Whether an output is this array."""
+        return root in self._numbers
+
+    def own(self, value: Value, free: list[Value] | None = None, copied: bool = False) -> int:
         """The number of an output for a value: a copy where no node makes it, or another output is the same array.
 
         What is in `free` may be the same array, once.
@@ -211,7 +218,7 @@ class _Outputs:
             free.remove(root)
             return self._numbers[root]
         made = self._region.producers.get(root)
-        if made is None or made.op.name == "constant" or root in self._numbers:
+        if copied or made is None or made.op.name == "constant" or root in self._numbers:
             copy = Value(f"{value.name or 'result'}_copy{len(self._values)}", value.type)
             self._nodes.append(Node(find_op("identity"), (value,), {}, (copy,)))
             value = root = copy
