@@ -1,4 +1,4 @@
-"""Benchmarks against torch, torch.compile and JAX: `python -m benchmarks` and `python -m benchmarks cold`.
+"""Benchmarks against torch, torch.compile, JAX and onnxruntime: `python -m benchmarks`, or `graphc bench`.
 
 docs/benchmarks.md says how to run them, what makes them fair and how to read them.
 """

@@ -59,7 +59,7 @@ def size(value: Value, dims: dict[str, int]) -> int:
 
 def bytes_of(node: Node, dims: dict[str, int]) -> int:
     """Bytes of operands and results, each once; of an operand that is only sliced or gathered from, what is taken."""
-    from graphc.ir import Value
+    from graphc.ir import Literal
 
     if node.op.name == "fused":
         (region,) = node.regions
@@ -68,7 +68,7 @@ def bytes_of(node: Node, dims: dict[str, int]) -> int:
         operands = [(operand, operand) for operand in node.operands]
     read: dict[Value, int] = {}
     for outer, inner in operands:
-        if not isinstance(outer, Value):
+        if isinstance(outer, Literal):
             continue
         users = [each for each in inside(node) if inner in each.operands]
         amount = size(outer, dims)

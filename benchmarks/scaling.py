@@ -57,7 +57,7 @@ def step_of(sizes: Sequence[int], batch: int, threads: int) -> tuple[Callable[[]
 def timed(step: Callable[[], object], seconds: float = 0.3) -> float:
     """The median of some calls, in seconds."""
     step()
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:
         start = time.perf_counter()

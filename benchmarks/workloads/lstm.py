@@ -45,7 +45,10 @@ class Lstm:
 
     def weights(self, rng: np.random.Generator) -> dict[str, Array]:
         gates = 4 * self.hidden
-        shapes = {"weight_ih_l0": (gates, self.inputs), "weight_hh_l0": (gates, self.hidden)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih_l0": (gates, self.inputs),
+            "weight_hh_l0": (gates, self.hidden),
+        }
         shapes |= {"bias_ih_l0": (gates,), "bias_hh_l0": (gates,)}
         found = {f"lstm.{name}": layers.uniform(rng, self.hidden, shape) for name, shape in shapes.items()}
         return found | layers.linear(rng, "fc", self.hidden, self.classes)
