@@ -5,7 +5,7 @@
 A step is profiled kernel by kernel (`exe.profile`, the best of some runs of the whole table, so that the caches hold
 what they hold in a step). The bytes of a kernel are those of its operands and results, each once; of an operand that is
 only sliced or gathered from, what is taken. The bandwidth is that of a ← b + c on arrays larger than any cache, on one
-thread, measured before and after. Kernels that do the same on the same extents share a line; those that take most
+thread, the best time before and after. Kernels that do the same on the same extents share a line; those that take most
 beyond their bytes come first. Below 1 the data lay in a cache. Kernels with a product in them are bound by its FLOPs,
 too: they are counted, and left to `contractions`.
 """
@@ -93,14 +93,14 @@ def kernels_of(executable: Any, arrays: list[Any], dims: dict[str, int], repeats
 
 
 def bandwidth(rounds: int = 5) -> float:
-    """Bytes a second on one thread."""
+    """Bytes a second on one thread: the best, as of the kernels."""
     measured, times = Bandwidth(threads=1), []
     measured.run(1)
     for _ in range(rounds):
         start = time.perf_counter()
         measured.run(1)
         times.append(time.perf_counter() - start)
-    return BYTES / statistics.median(times)
+    return BYTES / min(times)
 
 
 def measure(name: str, repeats: int) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
     executable(*arguments)
     before = bandwidth()
     kernels = list(kernels_of(executable, arguments, {"N": workload.batch}, repeats))
-    rate = statistics.mean([before, bandwidth()])
+    rate = max(before, bandwidth())
     groups: dict[Any, list[Timed]] = defaultdict(list)
     for kernel in kernels:
         if CONTRACTION not in kernel.ops:
