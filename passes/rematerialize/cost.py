@@ -59,7 +59,7 @@ def cost(node: Node, lifetimes: Lifetimes, effort: Effort) -> float | None:
     if written and not effort.writes:
         return None
     work = _work(node, lifetimes, effort)
-    return None if work is None else work + (2.0 * lifetimes.bytes(result) if written else 0.0)
+    return None if work is None else work + (lifetimes.bytes(result) if written else 0.0)
 
 
 def _is_written(node: Node, lifetimes: Lifetimes) -> bool:

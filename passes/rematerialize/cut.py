@@ -1,14 +1,17 @@
 """Which early values are kept for the late half, and which are computed again: a minimum cut.
 
-    keep = minimum_cut(lifetimes, effort)
-    keep.again          # the values that are computed again, from those that are kept
+    cut = minimum_cut(lifetimes, effort)
+    cut.again           # the values that are computed again, from those that are kept
 
 Every early value is two vertices, `made` and `at hand`. The edge between them has the value's size as capacity: to cut
 it is to keep the value. An edge of its cost leads from the source to `made`: to cut that is to compute it again, from
-what it reads, to whose `at hand` it is joined for good. The late readers are the sink. So the least cut is the cheapest
-way to have at hand what they read: bytes that are kept, plus `effort.rate` times the bytes that could be moved in the
-time that is spent again. (Chen et al., "Training deep nets with sublinear memory cost", 2016; the partitioner of
-PyTorch's AOTAutograd solves the same network with costs 0 and ∞.)
+what it reads, to whose `at hand` it is joined for good. An edge from one `made` to another is what it takes to read
+the one for the other, where it is kept, but nobody else reads it at that time. The late readers are the sink. So the
+least cut is the cheapest way to have at hand what they read: bytes that are kept, plus `effort.rate` times the bytes
+that are moved, or could be, in the time that is spent again.
+
+(Chen et al., "Training deep nets with sublinear memory cost", 2016; the partitioner of PyTorch's AOTAutograd solves
+such a network with costs of 0 and ∞.)
 """
 
 from __future__ import annotations
@@ -78,6 +81,7 @@ class _Network:
         self.costs: dict[Value, float] = {}  # of the values that may be computed again
         self._solved: dict[tuple[Vertex, ...], set[int]] = {}
         self.reached = self._reach()
+        self.wanted_at = self._find_wanted()
 
     def _reach(self) -> dict[Value, None]:
         """The early values from which late ones can be made; fills `costs`."""
@@ -88,13 +92,49 @@ class _Network:
             if value in reached or isinstance(value, Literal) or value in self.lifetimes.held:
                 continue
             reached[value] = None
-            node = self.producers[value]
-            effort = FREE if self.lifetimes.stage[value] > self.last_stages else self.effort
-            price = None if self._is_to_keep(value) else cost(node, self.lifetimes, effort)
+            price = None if self._leads_back(value) else self._price(value)
             if price is not None:
                 self.costs[value] = price
-                pending += node.operands
+                pending += self.producers[value].operands
         return reached
+
+    def _price(self, value: Value) -> float | None:
+        """What it costs to compute an early value again; None where it is to be kept, if it is needed."""
+        if self._is_to_keep(value):
+            return None
+        in_last = self.lifetimes.stage[value] > self.last_stages
+        return cost(self.producers[value], self.lifetimes, FREE if in_last else self.effort)
+
+    def _leads_back(self, value: Value) -> bool:
+        """Whether a value is made of what an earlier stage computes, and could compute again: a sum of residuals.
+
+        Such chains lead through all layers. They are followed where whole segments are computed again.
+        """
+        stage = self.lifetimes.stage
+        earlier = (o for o in self.producers[value].operands if o in stage and stage[o] < stage[value])
+        return not self.effort.contractions and any(
+            o not in self.lifetimes.held and self._price(o) is not None for o in earlier
+        )
+
+    def _find_wanted(self) -> dict[Value, set[int]]:
+        """The late stages in which each value, or what may be computed again of it, is read."""
+        wanted: dict[Value, set[int]] = {}
+        for value in reversed(self.lifetimes.stage):
+            if value not in self.reached:
+                continue
+            stages = wanted[value] = set()
+            for user in self.lifetimes.graph.users.get(value, ()):
+                if self.lifetimes.is_late(user):
+                    stages.add(self.lifetimes.stage[user.results[0]])
+                elif user.results[0] in self.costs:
+                    stages |= wanted.get(user.results[0], set())
+        return wanted
+
+    def _reading(self, value: Value, operand: Value) -> int:
+        """The bytes that are read again, so that a value can be made of a kept operand where nobody else reads it."""
+        array = self.lifetimes.base(operand)
+        elsewhere = sum(array not in self.lifetimes.read_at.get(stage, ()) for stage in self.wanted_at[value])
+        return elsewhere * self.lifetimes.bytes(array) if elsewhere else 0
 
     def _is_to_keep(self, value: Value) -> bool:
         if not self.lifetimes.is_stored(value):
@@ -106,11 +146,8 @@ class _Network:
 
         It is the cut nearest to the sink, which computes least again where several cost the same.
         """
-        again: set[Value] = set()
-        for part in self._parts():
-            if any(value in self.costs for value in part):
-                again |= self._solve_part(part)
-        return self._within_reach(again)
+        parts = [part for part in self._parts() if any(value in self.costs for value in part)]
+        return self._within_reach(set().union(*map(self._solve_part, parts)))
 
     def _within_reach(self, again: set[Value]) -> set[Value]:
         """Without what is farther than LONGEST steps from what is kept: such chains are kept at their ends."""
@@ -146,17 +183,23 @@ class _Network:
         for value in part:
             size = self.lifetimes.bytes(value) if self.lifetimes.is_stored(value) else None
             price = self.costs.get(value)
-            made_of = () if price is None else self.producers[value].operands
+            reads: list[tuple[int, int]] = []
+            for operand in () if price is None else self.producers[value].operands:
+                reading = 0 if isinstance(operand, Literal) else round(self.effort.rate * self._reading(value, operand))
+                if operand in number:
+                    reads.append((number[operand], reading))
+                elif price is not None:
+                    price += reading / self.effort.rate
             paid = None if price is None else round(self.effort.rate * price)
-            reads = tuple(number[operand] for operand in made_of if operand in number)
-            vertices.append((size, paid, value in self.lifetimes.read_late, reads))
+            vertices.append((size, paid, value in self.lifetimes.read_late, tuple(reads)))
         key = tuple(vertices)
         if key not in self._solved:
             self._solved[key] = _least_cut(key)
         return {part[i] for i in self._solved[key]}
 
 
-Vertex = tuple[int | None, int | None, bool, tuple[int, ...]]  # size, cost, whether it is read late, what it is made of
+# Size, cost, whether it is read late, and of what it is made, with what it takes to read that where it is kept.
+Vertex = tuple[int | None, int | None, bool, tuple[tuple[int, int], ...]]
 
 
 def _least_cut(vertices: Sequence[Vertex]) -> set[int]:
@@ -165,7 +208,9 @@ def _least_cut(vertices: Sequence[Vertex]) -> set[int]:
     edges: list[Edge] = []
     for made, (size, paid, is_read, reads) in enumerate(vertices):
         at_hand = len(vertices) + made
-        edges += [(source, made, paid), (made, at_hand, size), *((len(vertices) + o, made, None) for o in reads)]
+        edges += [(source, made, paid), (made, at_hand, size)]
+        for operand, reading in reads:
+            edges += [(len(vertices) + operand, made, None), (operand, made, reading)]
         if is_read:
             edges.append((at_hand, sink, None))
     beyond = sink_side(2 * len(vertices) + 2, edges, source, sink)

@@ -161,21 +161,26 @@ class Lifetimes:
         return until
 
     @cached_property
-    def repeated(self) -> set[Value]:
-        """What `fuse` repeats in the kernels that read it, since they read all that it is made of anyhow."""
+    def read_at(self) -> dict[int, set[Value]]:
+        """The arrays that kernels of each stage read anyhow."""
         read_at: dict[int, set[Value]] = {}
         for node in self.graph.nodes:
-            read_at.setdefault(self.stage[node.results[0]], set()).update(map(self._base, node.operands))
+            read_at.setdefault(self.stage[node.results[0]], set()).update(map(self.base, node.operands))
+        return read_at
+
+    @cached_property
+    def repeated(self) -> set[Value]:
+        """What `fuse` repeats in the kernels that read it, since they read all that it is made of anyhow."""
         repeated = set()
         for node in self.graph.nodes:
             if node.op.kind is Kind.ELEMENTWISE and node.results[0] not in self.held:
-                made_of = {base for operand in node.operands if (base := self._base(operand)) not in self.held}
+                made_of = {base for operand in node.operands if (base := self.base(operand)) not in self.held}
                 late = {self.stage[user.results[0]] for user, _ in self.readers(node.results[0]) if self.is_late(user)}
                 if not any(whole for _, whole in self.readers(node.results[0])):
-                    repeated.update(node.results if all(made_of <= read_at[stage] for stage in late) else ())
+                    repeated.update(node.results if all(made_of <= self.read_at[stage] for stage in late) else ())
         return repeated
 
-    def _base(self, value: Value) -> Value:
+    def base(self, value: Value) -> Value:
         """What a view that is not stored is a view of."""
         while (node := self.graph.producers.get(value)) is not None and is_view(node) and not self.is_stored(value):
             if not node.operands:
