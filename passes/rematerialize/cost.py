@@ -47,7 +47,7 @@ class Effort:
     segments: int = 1
 
 
-FREE = Effort()  # what is done unasked: only where it costs no time
+FREE = Effort(0.5, writes=True)  # what is done unasked, since steps take no longer with it
 
 
 def cost(node: Node, lifetimes: Lifetimes, effort: Effort) -> float | None:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from graphc.ir import Literal, Value
-from graphc.passes.rematerialize.cost import FREE, Effort, cost
+from graphc.passes.rematerialize.cost import Effort, cost
 from graphc.passes.rematerialize.flow import Edge, sink_side
 from graphc.passes.rematerialize.lifetimes import Lifetimes
 
@@ -103,7 +103,7 @@ class _Network:
         if self._is_to_keep(value):
             return None
         in_last = self.lifetimes.stage[value] > self.last_stages
-        return cost(self.producers[value], self.lifetimes, FREE if in_last else self.effort)
+        return cost(self.producers[value], self.lifetimes, Effort() if in_last else self.effort)
 
     def _leads_back(self, value: Value) -> bool:
         """Whether a value is made of what an earlier stage computes, and could compute again: a sum of residuals.
@@ -111,7 +111,7 @@ class _Network:
         Such chains lead through all layers. They are followed where whole segments are computed again.
         """
         stage = self.lifetimes.stage
-        earlier = (o for o in self.producers[value].operands if o in stage and stage[o] < stage[value])
+        earlier = (o for o in self.producers[value].operands if 0 < stage.get(o, 0) < stage[value])
         return not self.effort.contractions and any(
             o not in self.lifetimes.held and self._price(o) is not None for o in earlier
         )
@@ -150,12 +150,14 @@ class _Network:
         return self._within_reach(set().union(*map(self._solve_part, parts)))
 
     def _within_reach(self, again: set[Value]) -> set[Value]:
-        """Without what is farther than LONGEST steps from what is kept: such chains are kept at their ends."""
+        """Without views of what is kept, which are no work, and without what is LONGEST steps away from that."""
         depth: dict[Value, int] = {}
         for value in self.lifetimes.stage:
             if value in again:
-                depth[value] = 1 + max((depth.get(o, 0) for o in self.producers[value].operands), default=0)
-        return {value for value in again if depth[value] <= LONGEST}
+                below = max((depth.get(o, 0) for o in self.producers[value].operands), default=0)
+                if below or self.lifetimes.is_stored(value):
+                    depth[value] = 1 + below
+        return {value for value, steps in depth.items() if steps <= LONGEST}
 
     def _parts(self) -> Iterable[list[Value]]:
         """The connected parts: layers that share nothing but what is kept are solved one by one."""

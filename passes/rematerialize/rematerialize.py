@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from graphc.ir import Graph
+from graphc.ops.ordering import is_after
 from graphc.passes.rematerialize.cost import FREE, Effort
 from graphc.passes.rematerialize.cut import Cut, minimum_cut
 from graphc.passes.rematerialize.lifetimes import Lifetimes
@@ -23,7 +24,7 @@ from graphc.passes.rematerialize.recompute import Recompute
 LEAST_SAVED = 1 << 15  # bytes below which nothing is gained that a user would see
 LEAST_PART = 64  # of what is kept
 
-_RATES = (0.3, 0.1, 0.03, 0.01)
+_RATES = (0.25, 0.1, 0.03, 0.01)
 _MOST_SEGMENTS = 64
 
 
@@ -36,8 +37,11 @@ def rematerialize(
         counts                                # {"computed again": 4, "kilobytes saved": 512}
 
     Named dims have the extents of `dims`; those that are not there are taken to be 64. Random bits come out the same,
-    since they are a function of their counter. The graph itself comes back where too little would be saved.
+    since they are a function of their counter. The graph itself comes back where too little would be saved, and where
+    something waits already (`after`).
     """
+    if any(map(is_after, graph.nodes)):
+        return graph, {}
     lifetimes = Lifetimes(graph, dims)
     if sum(map(lifetimes.bytes, lifetimes.kept)) < LEAST_SAVED:
         return graph, {}

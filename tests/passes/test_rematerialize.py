@@ -73,9 +73,9 @@ def test_what_is_computed_again_is_not_merged_with_the_first():
     assert names == {value for value in merged.values if value.startswith("less_equal")}
 
 
-def test_no_kernel_is_added_by_what_costs_nothing():
+def test_no_kernel_is_added_where_nothing_is_written_again():
     before = prepared(perceptron(3, 256), 256)
-    after, counts = rematerialize(before)
+    after, counts = rematerialize(before, effort=Effort())
     assert counts
     assert len(fuse_with_ledger(after)[0].nodes) == len(fuse_with_ledger(before)[0].nodes)
 
@@ -213,7 +213,7 @@ def trained(**options: Any) -> tuple[list[float], dict[str, Any], Any]:
         model, F.cross_entropy, optim.SGD(lr=0.1, momentum=0.9), gc.f32["N", 32], gc.i64["N"], seed=11, **options
     )
     generator = np.random.default_rng(0)
-    x, y = generator.standard_normal((96, 32), np.float32), generator.integers(0, 5, 96)
+    x, y = generator.standard_normal((2048, 32), np.float32), generator.integers(0, 5, 2048)
     return [float(step(x, y)) for _ in range(4)], model.state_dict(), step
 
 
@@ -221,8 +221,8 @@ def test_dropout_and_all_else_come_out_the_same():
     """Up to the last bits, since products and sums are rounded once or twice in one kernel or another."""
     losses, state, step = trained()
     peak = step.memory_plan.peak
-    for part in (0.95, 0.87):
-        again, state_again, smaller = trained(memory_budget=(int(part * peak), {"N": 96}))
+    for part in (0.9, 0.75):
+        again, state_again, smaller = trained(memory_budget=(int(part * peak), {"N": 2048}))
         assert smaller.memory_plan.peak <= part * peak
         assert smaller.stages["rematerialize"].counts["computed again"]
         np.testing.assert_allclose(again, losses, rtol=1e-6)
