@@ -52,11 +52,11 @@ def show(report: Report) -> str:
 
 def _line(each: Measured, peer: float | None, jax: float | None, floor: float) -> str:
     first, median, third = quartiles(each.times)
-    ratios = "".join(f"{'-' if r is None else format(r, '.2f'):>8}" for r in (ratio(median, t) for t in (peer, jax)))
+    ratios = "".join(_ratio(ratio(median, other)) for other in (peer, jax, floor))
     spread = f"{_time(first, of=median)} – {_time(third, of=median)}"
     least = _time(min(each.times), of=median)
     return (
-        f"  {each.contender.name:<20}{_time(median):>12}{spread:>20}{least:>9}{ratios}{median / floor:>8.2f}"
+        f"  {each.contender.name:<20}{_time(median):>12}{spread:>20}{least:>9}{ratios}"
         f"{_seconds(each.first):>10}{_seconds(each.again):>10}{_seconds(each.new_batch, 'first'):>10}"
         f"{_memory(each.memory):>10}{each.first['witnesses'][0][0]:>12.6f}{_idle(each):>6.0%}"
     )
@@ -67,6 +67,11 @@ def _time(seconds: float, of: float | None = None) -> str:
     micro = (seconds if of is None else of) < 1e-3
     number = f"{seconds * 1e6:.1f}" if micro else f"{seconds * 1e3:.3f}"
     return number if of is not None else f"{number} {'us' if micro else 'ms'}"
+
+
+def _ratio(found: float | None) -> str:
+    """Two decimals, none from a thousand on, a dash where there is nothing to compare with."""
+    return f"{'-' if found is None else format(found, '.2f' if found < 1000 else '.0f'):>8}"
 
 
 def _seconds(found: dict[str, float], key: str = "first_call") -> str:
