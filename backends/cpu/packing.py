@@ -25,6 +25,7 @@ from graphc.backends.cpu.vector_ir import (
     at,
     count_up,
     new_function,
+    smaller,
     times,
     word,
 )
@@ -110,29 +111,46 @@ class Packing:
 
     def _columns(self, k: ir.Value, left: ir.Value, source: ir.Value, to: ir.Value) -> None:
         """Columns are contiguous: transpose squares of vectors, the rest by elements."""
-        b, v, lanes, size = self.b, self.v, self.tiling.lanes, self.tiling.size
-        line = self.tiling.width * size
+        b, lanes = self.b, self.tiling.lanes
         whole = b.sub(k, b.srem(k, word(lanes)))
 
         def group(j: ir.Value) -> None:
-            with b.if_else(b.icmp_signed(">=", b.sub(left, j), word(lanes))) as (full, edge):
+            from_j, to_j = at(b, source, times(b, self.column, j)), at(b, to, times(b, j, self.tiling.size))
+            exist = b.sub(left, j)
+            with b.if_else(b.icmp_signed(">=", exist, word(lanes))) as (full, edge):
                 with full:
-                    from_j = at(b, source, times(b, self.column, j))
-                    to_j = at(b, to, times(b, j, size))
-
-                    def square(p: ir.Value) -> None:
-                        here = at(b, from_j, times(b, p, size))
-                        columns = [v.load(at(b, here, times(b, self.column, i))) for i in range(lanes)]
-                        there = at(b, to_j, times(b, p, line))
-                        for i, value in enumerate(transpose(b, columns)):
-                            v.store(value, at(b, there, i * line))
-
-                    count_up(b, 0, whole, lanes, square, "square")
-                    self._elements(k, left, source, to, j, b.add(j, word(lanes)), whole)
-                with edge:
-                    self._elements(k, left, source, to, j, b.add(j, word(lanes)))
+                    self._squares(whole, from_j, to_j, None)
+                with edge, b.if_else(b.icmp_signed(">", exist, word(0))) as (some, none):
+                    with some:
+                        self._squares(whole, from_j, to_j, exist)
+                    with none:
+                        self._zeros(whole, to_j)
+            self._elements(k, left, source, to, j, b.add(j, word(lanes)), whole)
 
         count_up(b, 0, word(self.tiling.width), lanes, group, "group")
+
+    def _squares(self, stop: ir.Value, source: ir.Value, to: ir.Value, exist: ir.Value | None) -> None:
+        """Squares of vectors, turned around; where only some columns exist, the last one again, and zeros for it."""
+        b, v, lanes, size = self.b, self.v, self.tiling.lanes, self.tiling.size
+        line = self.tiling.width * size
+
+        def column(i: int, here: ir.Value) -> ir.Value:
+            if exist is None:
+                return v.load(at(b, here, times(b, self.column, i)))
+            value = v.load(at(b, here, times(b, self.column, smaller(b, word(i), b.sub(exist, word(1))))))
+            return b.select(b.icmp_signed("<", word(i), exist), value, v.zero)
+
+        def square(p: ir.Value) -> None:
+            here, there = at(b, source, times(b, p, size)), at(b, to, times(b, p, line))
+            for i, value in enumerate(transpose(b, [column(i, here) for i in range(lanes)])):
+                v.store(value, at(b, there, i * line))
+
+        count_up(b, 0, stop, lanes, square, "square")
+
+    def _zeros(self, stop: ir.Value, to: ir.Value) -> None:
+        """A vector of zeros for each row, where there is no column."""
+        line = self.tiling.width * self.tiling.size
+        count_up(self.b, 0, stop, 1, lambda p: self.v.store(self.v.zero, at(self.b, to, times(self.b, p, line))), "row")
 
     def _elements(
         self, k: ir.Value, left: ir.Value, source: ir.Value, to: ir.Value,
