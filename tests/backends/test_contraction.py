@@ -1,15 +1,12 @@
 """gemm and pack of generated kernels: exact sums at any size, no byte beyond the operands, one order of summation."""
 
-import os
-import subprocess
-import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import config, njit
 
+from another_process import run_again
 from graphc.backends.cpu.contraction import gemm_f32, gemm_f64, pack_f32, pack_f64, panel_width
 from graphc.backends.cpu.machine import machine
 from guarded_memory import Guarded
@@ -179,25 +176,12 @@ def test_literal_strides():
         assert np.array_equal(gw, g.T @ x), f"{rows=}"
 
 
-def run_again(**environment):
-    """Run this file in a process of another environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not again", __file__],
-        env=os.environ | environment,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_again_with_vectors_of(bits):
     if bits == 8 * machine().vector_bytes:
         pytest.skip("the machine's own vectors")
-    run = run_again(GRAPHC_VECTOR_BITS=str(bits))
-    assert run.returncode == 0, run.stdout
+    run_again(__file__, GRAPHC_VECTOR_BITS=str(bits))
 
 
 def test_again_as_plain_python():
-    run = run_again(NUMBA_DISABLE_JIT="1")
-    assert run.returncode == 0, run.stdout
+    run_again(__file__, NUMBA_DISABLE_JIT="1")

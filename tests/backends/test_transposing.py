@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import njit
 
 import graphc as gc
+from another_process import run_again
 from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.transposing import transpose_f32, transpose_f64
 from guarded_memory import Guarded
@@ -72,25 +69,12 @@ def test_rows_that_stay_rows_are_copied_as_rows():
     assert [kernel.name for kernel in exe.kernels] == ["permute_dims"]
 
 
-def run_again(**environment):
-    """Run this file in a process of another environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "edge", __file__],
-        env=os.environ | environment,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_again_with_vectors_of(bits):
     if bits == 8 * machine().vector_bytes:
         pytest.skip("the machine's own vectors")
-    run = run_again(GRAPHC_VECTOR_BITS=str(bits))
-    assert run.returncode == 0, run.stdout
+    run_again(__file__, only="edge", GRAPHC_VECTOR_BITS=str(bits))
 
 
 def test_again_as_plain_python():
-    run = run_again(NUMBA_DISABLE_JIT="1")
-    assert run.returncode == 0, run.stdout
+    run_again(__file__, only="edge", NUMBA_DISABLE_JIT="1")
