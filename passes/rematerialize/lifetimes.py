@@ -171,7 +171,7 @@ class Lifetimes:
     @cached_property
     def repeated(self) -> set[Value]:
         """What `fuse` repeats in the kernels that read it, since they read all that it is made of anyhow."""
-        repeated = set()
+        repeated: set[Value] = set()
         for node in self.graph.nodes:
             if node.op.kind is Kind.ELEMENTWISE and node.results[0] not in self.held:
                 made_of = {base for operand in node.operands if (base := self.base(operand)) not in self.held}
