@@ -215,4 +215,11 @@ def test_a_function_is_differentiated_through_its_graph():
 
 def test_a_pipeline_is_given_by_names():
     g = gc.trace(lambda x: gc.sum(x * x), gc.f64["N"])
-    assert list(gc.compile(g, pipeline="cse, dce").stages) == ["trace", "cse", "dce", "prepare", "rematerialize", "fuse"]
+    assert list(gc.compile(g, pipeline="cse, dce").stages) == [
+        "trace",
+        "cse",
+        "dce",
+        "prepare",
+        "rematerialize",
+        "fuse",
+    ]

@@ -46,6 +46,36 @@ def training(rows: int, width: int, threads: int | None) -> Results:
     return {**results, "prediction": predict(x)}
 
 
+def images(threads: int) -> Results:
+    """Two steps of a convolutional network: strides, groups, sums over all places of a kernel's gradient."""
+    gc.manual_seed(8)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.Conv2d(16, 24, 3, stride=2, padding=1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 3),
+    )  # fmt: skip
+    step = gc.training_step(
+        model, F.cross_entropy, optim.SGD(lr=0.01), gc.f32["N", 3, 20, 20], gc.i64["N"], threads=threads
+    )
+    generator = np.random.default_rng(0)
+    x, y = generator.standard_normal((10, 3, 20, 20)).astype(np.float32), generator.integers(0, 3, 10)
+    results = {f"loss{number}": step(x, y) for number in range(2)}
+    return results | {state.value.name: np.array(state.cell.storage) for state in step.graph.state}
+
+
+def sequences(threads: int) -> Results:
+    """The gradients of attention and of an LSTM."""
+    generator = np.random.default_rng(0)
+    q, k, v = (generator.standard_normal((6, 4, 40, 16)).astype(np.float32) for _ in range(3))
+    attended = gc.grad(gc.trace(lambda q, k, v: gc.sum(F.scaled_dot_product_attention(q, k, v) ** 2), q, k, v))
+    gc.manual_seed(8)
+    lstm = nn.LSTM(24, 48)
+    x = generator.standard_normal((9, 40, 24)).astype(np.float32)
+    recurrent = gc.grad(gc.trace(lambda x: gc.sum(lstm(x)[0] ** 2), x))
+    given = gc.compile(attended, threads=threads)(q, k, v)
+    return {**dict(zip("qkv", given, strict=True)), "x": gc.compile(recurrent, threads=threads)(x)}
+
+
 def folds(x: Any, w: Any) -> Any:
     scaled = x * 1e3 + 0.1
     return (
@@ -179,3 +209,10 @@ def test_uncompiled_kernels_give_the_same(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(given[name], array, err_msg=name)
             else:
                 np.testing.assert_allclose(given[name], array, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("network", [images, sequences])
+def test_convolutions_attention_and_loops(network):
+    expected = network(1)
+    for threads in (2, 3, 4, 8):
+        assert_same_bits(network(threads), expected)
