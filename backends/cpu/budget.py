@@ -31,6 +31,8 @@ from graphc.verify import verify
 SMALL = 4096  # bytes of a result that is cheaper to copy than to write in place
 _NAMED = 5  # buffers that an error names
 
+WORTH_KERNELS = 1 << 22  # bytes: below it, kernels that are the same in all layers of a network are worth more
+
 
 @dataclass(frozen=True)
 class MemoryBudget:
@@ -86,7 +88,7 @@ def lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
     stages.append(Stage("prepare", verify(prepared, after="prepare"), time.perf_counter() - start))
     start = time.perf_counter()
     if budget is None:
-        smaller, counts = rematerialize(prepared)
+        smaller, counts = rematerialize(prepared, least_saved=WORTH_KERNELS)
     else:
         way = _fitting(prepared, budget)
         smaller, counts = way.graph, way.counts

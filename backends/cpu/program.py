@@ -197,7 +197,8 @@ class Program:
         key = self.root(matrix), axes.depth, axes.column, axes.right.offset
         if key not in self._panels:
             assert product.panels is not None
-            self._panels[key] = panels = Value(f"{matrix.name}_panels", _value_of(product.panels).type)
+            name = f"{matrix.name}_panels_{len(self._panels)}"  # one matrix may be packed both ways
+            self._panels[key] = panels = Value(name, _value_of(product.panels).type)
             source_buffer = Buffer("matrix_in", matrix.type.dtype, "input", matrix.type.size, matrix)
             target = Buffer("panels_out", panels.type.dtype, "output", panels.type.size, panels)
             source = emit_pack(product, source_buffer, target)

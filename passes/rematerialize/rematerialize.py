@@ -29,7 +29,7 @@ _MOST_SEGMENTS = 64
 
 
 def rematerialize(
-    graph: Graph, dims: Mapping[str, int] | None = None, effort: Effort = FREE
+    graph: Graph, dims: Mapping[str, int] | None = None, effort: Effort = FREE, least_saved: int = LEAST_SAVED
 ) -> tuple[Graph, dict[str, int]]:
     """Compute early values again instead of keeping them, as far as `effort` allows.
 
@@ -43,10 +43,10 @@ def rematerialize(
     if any(map(is_after, graph.nodes)):
         return graph, {}
     lifetimes = Lifetimes(graph, dims)
-    if sum(map(lifetimes.bytes, lifetimes.kept)) < LEAST_SAVED:
+    if sum(map(lifetimes.bytes, lifetimes.kept)) < least_saved:
         return graph, {}
     found = Rematerialized(lifetimes, minimum_cut(lifetimes, effort))
-    least = max(LEAST_SAVED, sum(map(lifetimes.bytes, lifetimes.kept)) // LEAST_PART)
+    least = max(least_saved, sum(map(lifetimes.bytes, lifetimes.kept)) // LEAST_PART)
     return (graph, {}) if found.cut.saved < least else (found.graph, found.counts)
 
 
