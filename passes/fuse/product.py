@@ -90,7 +90,8 @@ class MatrixProduct:
         left = self.depth[-1].left == 1 or self.row.left == 1
         right = self.column.right == 1 or self.depth[-1].right == 1
         is_cut = len(self.rows) > 1 or len(self.depth) > 1
-        return left and right and not (is_cut and (_is_short(self.row) or _is_short(self.depth[-1])))
+        repeats = any(axis.left == 0 or axis.right == 0 for axis in self.depth if axis.extent != 1)
+        return left and right and not repeats and not (is_cut and (_is_short(self.row) or _is_short(self.depth[-1])))
 
 
 def product_of(node: Node, producer: Producer) -> MatrixProduct:
