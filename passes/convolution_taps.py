@@ -29,8 +29,8 @@ def is_depthwise(image: Tensor, w: Tensor) -> bool:
 
 
 def is_depthwise_gradient(image: Tensor, w: Tensor, places: Sequence[Any]) -> bool:
-    """Whether it is the gradient for such kernels: image [1,*S,G,N], w [G,1,N,*P], and few places."""
-    return image.shape[0] == 1 and w.shape[1] == 1 and _are_few(places)
+    """Whether it is the gradient for such kernels: image [N,*S,G,1], w [G,1,N,*P], and few places."""
+    return image.shape[-1] == 1 and w.shape[1] == 1 and _are_few(places)
 
 
 def _are_few(extents: Sequence[Any]) -> bool:
@@ -59,12 +59,11 @@ def over_taps(image: Tensor, w: Tensor, places: Sequence[Any], stride: Numbers, 
 
 
 def gradient_of_taps(image: Tensor, w: Tensor, places: Sequence[Any], stride: Numbers, dilation: Numbers) -> Any:
-    """y[g, k] = Σ over n, p of image[k·stride + p·dilation, g, n]·w[g, n, p], for few k"""
+    """y[g, k] = Σ over n, p of image[n, k·stride + p·dilation, g]·w[g, n, p], for few k"""
     count = len(stride)
-    _, *extents, groups, batch = image.shape
+    batch, *extents, groups, _ = image.shape
     size = w.shape[LEAD:]
-    # Both as [n, p, g]: what an image of the convolution before is anyhow.
-    images = permute_dims(reshape(image, shape=(*extents, groups, batch)), axes=(count + 1, *range(count + 1)))
+    images = reshape(image, shape=(batch, *extents, groups))
     weights = permute_dims(reshape(w, shape=(groups, batch, *size)), axes=(1, *range(2, 2 + count), 0))
     sums = []
     for tap in _each(places):

@@ -17,7 +17,7 @@ from typing import Any
 from graphc.dim import Extent
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution import LEAD, padded_extent
-from graphc.ops.shape import permute_dims, reshape
+from graphc.ops.shape import inverse, permute_dims, reshape
 from graphc.ops.window import window_count, windows
 from graphc.passes.convolution_phases import by_phases, has_phases
 from graphc.passes.convolution_taps import gradient_of_taps, is_depthwise, is_depthwise_gradient, over_taps
@@ -39,14 +39,15 @@ def as_product(
     space = range(2, 2 + len(size))
     is_gradient = _is_smaller(places, tuple(size))
     if groups != 1:
-        # Channels last here, too: what follows reads runs of them.
-        last = permute_dims(x, axes=(0, *range(LEAD, LEAD + len(size)), 1, 2))
-        image = with_margins(last, low, high, input_dilation, 1)
-        if is_depthwise(image, w):
+        # Channels last here, too; in a gradient for kernels what stands at the channels' place are images.
+        space = range(LEAD, LEAD + len(size))
+        order = (2, *space, 1, 0) if is_gradient else (0, *space, 1, 2)
+        image = with_margins(permute_dims(x, axes=order), low, high, input_dilation, 1)
+        if is_depthwise(image, w) and not is_gradient:
             return over_taps(image, w, places, stride, dilation)
         if is_gradient and is_depthwise_gradient(image, w, places):
             return gradient_of_taps(image, w, places, stride, dilation)
-        x = permute_dims(image, axes=(0, image.ndim - 2, image.ndim - 1, *range(1, 1 + len(size))))
+        x = permute_dims(image, axes=inverse(order))
         return _group_by_group(x, w, stride, dilation, first=is_gradient)
     images, kernel = reshape(x, shape=(batch, channels, *extents)), reshape(w, shape=(kernels, channels, *size))
     if any(step != 1 for step in input_dilation) and has_phases(images, size, low, high, stride, input_dilation):
