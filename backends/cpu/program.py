@@ -10,7 +10,7 @@ written to the model's state when one does.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from copy import copy
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from functools import cached_property
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
 from graphc.backends.cpu.emit_transpose import emit_transpose
+from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
 from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own
 from graphc.backends.cpu.lowered import Lowering
 from graphc.backends.nests.nest import Buffer, Nest, Product
@@ -26,28 +27,12 @@ from graphc.backends.nests.special import special_kernel
 from graphc.dim import Extent
 from graphc.errors import BackendError
 from graphc.ir import Graph, Literal, Node, Value
-from graphc.op import Kind
 from graphc.passes.fuse import fuse
 from graphc.passes.fuse.group import Group, domain_of, is_fusable
-from graphc.passes.fuse.views import is_floating, is_squeeze
+from graphc.passes.fuse.views import is_floating
 from graphc.passes.prepare import prepare
 
 LEAST_PREPARED = 256  # operations, all in all, that are worth being left out of a call
-
-CHECK_INDICES = '''from graphc.backends.cpu.functions import to_i64
-from graphc.backends.cpu.pointer import DTYPE, extent, fail
-
-
-def kernel(row, slice, slices):
-    """Report an index below 0, or not below the extent of the axis."""
-    indices = DTYPE(row, 1)
-    count = extent(row, 2)
-    bound = extent(row, 3)
-    for i in range(count):
-        index = to_i64(indices[i])
-        if index < 0 or index >= bound:
-            fail(row, 1, index)
-'''
 
 
 @dataclass(eq=False)
@@ -106,7 +91,7 @@ class Program:
         self._panels: dict[Hashable, Value] = {}
         self._stable = _stable_values(graph) if prepares else set()
         self.prepared: list[Step] = []  # what depends on the model's state alone
-        for each in _checks_first(graph):
+        for each in checks_first(graph):
             if isinstance(each, IndexCheck):
                 self._add_check(each)
             else:
@@ -377,62 +362,3 @@ def _region_of(node: Node) -> tuple[Graph, list[Value], list[Value]]:
     )  # fmt: skip
     region = Graph(node.results[0].name, tuple(inside.values()), (inner,), tuple(results.values()))
     return region, list(inside), list(results)
-
-
-def can_fail(node: Node) -> bool:
-    """Whether a node refuses some values of its operands."""
-    nodes = node.regions[0].walk() if node.regions else (node,)
-    return any(each.op.kind in (Kind.GATHER, Kind.SCATTER) for each in nodes)
-
-
-def _inside(node: Node) -> tuple[Node, ...]:
-    return node.regions[0].nodes if node.regions else (node,)
-
-
-@dataclass(frozen=True)
-class IndexCheck:
-    """Indices that lie in memory before the kernel that reads at them runs, and the extent they must be below."""
-
-    indices: Value
-    extent: Extent
-    node: Node
-
-
-def index_checks(node: Node) -> list[IndexCheck] | None:
-    """The checks that can be made before a node runs; None where it finds its indices itself."""
-    if node.op.name in LOOPS:
-        return None
-    region = node.regions[0] if node.regions else None
-    outer = dict(zip(region.inputs, node.operands, strict=True)) if region is not None else {}
-    checks = []
-    for inner in _inside(node):
-        if inner.op.kind not in (Kind.GATHER, Kind.SCATTER):
-            continue
-        indices = inner.operands[1]
-        while region is not None and (made := region.producers.get(indices)) is not None and is_squeeze(made):
-            indices = made.operands[0]
-        if region is not None and not isinstance(indices, Literal):
-            if indices not in outer:
-                return None
-            indices = outer[indices]
-        if not isinstance(indices, Literal):
-            checks.append(IndexCheck(indices, inner.operands[0].type.shape[inner.attributes["axis"]], node))
-    return checks
-
-
-def _checks_first(graph: Graph) -> Iterable[Node | IndexCheck]:
-    """Nodes in an order that checks indices, and computes what the checks need, before all else."""
-    early: set[Node] = set()
-    checks: list[IndexCheck] = []
-    for node in reversed(graph.nodes):
-        if can_fail(node):
-            found = index_checks(node)
-            if found is None:
-                early.add(node)
-            for check in found or ():
-                checks.append(check)
-                made = graph.producers.get(check.indices)
-                early.update(() if made is None else (made,))
-        if node in early:
-            early.update(graph.producers[o] for o in node.operands if o in graph.producers)
-    return [*(n for n in graph.nodes if n in early), *reversed(checks), *(n for n in graph.nodes if n not in early)]
