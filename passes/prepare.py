@@ -29,7 +29,7 @@ from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.cse import cse
 from graphc.passes.decompose import decompose, replace_values
-from graphc.passes.fuse.product import fits_a_kernel
+from graphc.passes.fuse.product import fits_a_kernel, product_of_extents
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.tensor import Tensor
@@ -130,10 +130,10 @@ def _extents(node: Node) -> tuple[Extent, Extent, Extent, Extent]:
     (lhs, rhs), contract, batch = node.operands, node.attributes["contract"], node.attributes["batch"]
     left, right = lhs.type.shape, rhs.type.shape
     return (
-        _product(left[a] for a in batch[0]),
-        _product(left[a] for a in free_axes(len(left), contract[0], batch[0])),
-        _product(right[a] for a in free_axes(len(right), contract[1], batch[1])),
-        _product(left[a] for a in contract[0]),
+        product_of_extents(left[a] for a in batch[0]),
+        product_of_extents(left[a] for a in free_axes(len(left), contract[0], batch[0])),
+        product_of_extents(right[a] for a in free_axes(len(right), contract[1], batch[1])),
+        product_of_extents(left[a] for a in contract[0]),
     )
 
 
@@ -151,13 +151,6 @@ def _contraction(node: Node, operands: list[Tensor]) -> Any:
 
 def _moved(x: Tensor, axes: tuple[int, ...]) -> Any:
     return x if axes == tuple(range(x.ndim)) else permute_dims(x, axes=axes)
-
-
-def _product(extents: Any) -> Extent:
-    total: Extent = 1
-    for extent in extents:
-        total = total * extent
-    return total
 
 
 def _stacked(x: Tensor, batch: Any, free: Any, contract: Any, extents: tuple[Extent, ...]) -> Tensor:

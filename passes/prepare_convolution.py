@@ -22,6 +22,7 @@ from graphc.ops.window import window_count, windows
 from graphc.passes.convolution_phases import by_phases, has_phases
 from graphc.passes.convolution_taps import gradient_of_taps, is_depthwise, is_depthwise_gradient, over_taps
 from graphc.passes.convolution_windows import over_windows, windows_of, with_margins
+from graphc.passes.fuse.product import product_of_extents
 from graphc.tensor import Tensor
 
 Extents = tuple[Extent, ...]
@@ -66,14 +67,7 @@ def _is_smaller(a: Extents, b: Extents) -> bool:
     """Whether there are fewer numbers along axes of known extents; no where that depends on a named dim."""
     if not all(isinstance(extent, int) for extent in a):
         return False
-    return not all(isinstance(extent, int) for extent in b) or _product(a) < _product(b)
-
-
-def _product(extents: Extents) -> Any:
-    total: Extent = 1
-    for extent in extents:
-        total = total * extent
-    return total
+    return not all(isinstance(extent, int) for extent in b) or product_of_extents(a) < product_of_extents(b)
 
 
 def _first(product: Tensor, count: int) -> Any:

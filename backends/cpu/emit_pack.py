@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_product import panel_elements, panel_width
+from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.nests.nest import Buffer, Load, Nest, Product
 from graphc.backends.nests.scalar import computing
-from graphc.dim import Dim, Extent
 from graphc.ir import Value
 from graphc.passes.fuse.place import Cut
 from graphc.types import TensorType
@@ -57,20 +57,12 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
     width, name = panel_width(product), computing(product.result.dtype).name
     (depth,) = product.axes.depth
     column, offset = product.axes.column, product.axes.right.offset
-    words: list[Buffer | Extent] = [source, panels]
-    lines: list[str] = []
-
-    def number(extent: Extent) -> str:
-        if not isinstance(extent, Dim):
-            return str(extent)
-        words.append(extent)
-        lines.append(f"    n{len(words)} = extent(row, {len(words)})  # {extent}")
-        return f"n{len(words)}"
-
+    row = RowWords(source, panels)
+    number = row.number
     units = (column.extent + (width - 1)) // width
     k, columns, count = number(depth.extent), number(column.extent), number(units)
     start, by_depth, by_column = number(offset), number(depth.right), number(column.right)
-    read = "address, extent" if lines else "address"
+    read = "address, extent" if row.lines else "address"
     text = "\n".join(
         [
             f"from graphc.backends.cpu.contraction import pack_{name}",
@@ -81,7 +73,7 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
             f'    """{width} columns side by side, of a matrix that products read as their right operand."""',
             f"    matrix_in = {name}(row, 1)",
             f"    panels_out = {name}(row, 2)",
-            *lines,
+            *row.lines,
             f"    first = share({count}, slice, slices) * {width}",
             f"    last = min(share({count}, slice + 1, slices) * {width}, {columns})",
             f"    matrix = address(matrix_in, {start} + first * {by_column})",
@@ -89,4 +81,4 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
             "",
         ]
     )
-    return KernelSource("pack", text, words, {}, units, depth.extent * column.extent)
+    return KernelSource("pack", text, row.words, {}, units, depth.extent * column.extent)

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphc.backends.cpu.emit import KernelSource
-from graphc.backends.nests.nest import Buffer, product_of
-from graphc.dim import Dim, Extent
+from graphc.backends.cpu.row_words import RowWords
+from graphc.backends.nests.nest import Buffer
+from graphc.dim import Extent
 from graphc.ir import Graph, Value
+from graphc.passes.fuse.product import product_of_extents
 from graphc.passes.fuse.strided import Strided, strided, strides_of
 from graphc.passes.fuse.views import is_floating
 from graphc.types import f32, f64
@@ -43,21 +45,13 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
     along_source = next(axis for axis in axes if axis.read == 1)
     along_target = axes[-1]
     lines = [axis for axis in axes if axis is not along_source and axis is not along_target]
-    words: list[Buffer | Extent] = [source, target]
-    numbers: list[str] = []
-
-    def number(extent: Extent) -> str:
-        if not isinstance(extent, Dim):
-            return str(extent)
-        words.append(extent)
-        numbers.append(f"    n{len(words)} = extent(row, {len(words)})  # {extent}")
-        return f"n{len(words)}"
-
+    row = RowWords(source, target)
+    number = row.number
     name = source.dtype.name
     rows, columns = number(along_target.extent), number(along_source.extent)
     source_row, target_row = number(along_target.read), number(along_source.written)
     if lines:
-        units = product_of(tuple(axis.extent for axis in lines))
+        units = product_of_extents(axis.extent for axis in lines)
         body = _lines(lines, number, number(view.offset))
         body.append(f"        transpose_{name}({rows}, {columns}, read, {source_row}, turned, {target_row})")
     else:
@@ -69,7 +63,7 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
             f"        transpose_{name}(rows, {columns}, read, {source_row}, turned, {target_row})",
         ]
     count = number(units)
-    used = "address, extent" if numbers else "address"
+    used = "address, extent" if row.lines else "address"
     text = "\n".join(
         [
             f"from graphc.backends.cpu.pointer import {used}, {name}, share",
@@ -80,13 +74,13 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
             '    """Matrices turned around, one for each line."""',
             f"    read_in = {name}(row, 1)",
             f"    turned_out = {name}(row, 2)",
-            *numbers,
+            *row.lines,
             f"    for line in range(share({count}, slice, slices), share({count}, slice + 1, slices)):",
             *body,
             "",
         ]
     )
-    return KernelSource("transpose", text, words, {}, units, result.type.size * 2)
+    return KernelSource("transpose", text, row.words, {}, units, result.type.size * 2)
 
 
 def _lines(lines: list[_Axis], number: Callable[[Extent], str], offset: str) -> list[str]:

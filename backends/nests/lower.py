@@ -25,7 +25,6 @@ from graphc.backends.nests.nest import (
     Pass,
     Product,
     Store,
-    product_of,
 )
 from graphc.backends.nests.reading import Reader, Scope
 from graphc.backends.nests.scalar import computing, literal
@@ -35,6 +34,7 @@ from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.group import Group, group_of
 from graphc.passes.fuse.place import Cut, Place, squeezed
+from graphc.passes.fuse.product import product_of_extents
 from graphc.types import DType
 
 
@@ -287,7 +287,7 @@ class _Lowering:
 
     def _parts(self, value: Value, op: str, dtype: DType, place: Place) -> Accumulator:
         """What every slice gathers for itself, put together at the finish."""
-        size = product_of(tuple(self.group.domain[axis] for axis in place.axes))
+        size = product_of_extents(self.group.domain[axis] for axis in place.axes)
         part = self._temporary(f"{value.name}_parts", value, size, per_slice=True)
         index = self.reader.index_over(place.axes)
         accumulator = Accumulator(self.names.of(value.name), op, dtype, "slice", part, index, size)

@@ -25,7 +25,7 @@ from typing import TypeAlias
 from graphc.dim import Extent
 from graphc.ir import Node, Value
 from graphc.passes.fuse.place import Cut
-from graphc.passes.fuse.product import MatrixProduct
+from graphc.passes.fuse.product import MatrixProduct, extent_of, product_of_extents
 from graphc.types import DType
 
 
@@ -205,7 +205,7 @@ class Product:
     @property
     def lines(self) -> Extent:
         """How many products of matrices there are."""
-        return product_of(tuple(axis.extent for axis in self.axes.lines))
+        return extent_of(self.axes.lines)
 
     @property
     def rows(self) -> Extent:
@@ -218,7 +218,7 @@ class Product:
 
     @property
     def depth(self) -> Extent:
-        return product_of(tuple(axis.extent for axis in self.axes.depth))
+        return extent_of(self.axes.depth)
 
 
 @dataclass(frozen=True)
@@ -255,11 +255,11 @@ class Nest:
 
     @property
     def rows(self) -> Extent:
-        return product_of(self.domain[: self.split])
+        return product_of_extents(self.domain[: self.split])
 
     @property
     def columns(self) -> Extent:
-        return product_of(self.domain[self.split :])
+        return product_of_extents(self.domain[self.split :])
 
     def of_role(self, role: str) -> list[Buffer]:
         return [buffer for buffer in self.buffers if buffer.role == role]
@@ -279,11 +279,3 @@ class Nest:
             yield from walk.elements
         for finish in self.finishes:
             yield from finish.statements
-
-
-def product_of(extents: tuple[Extent, ...]) -> Extent:
-    """The product of extents; 1 for none."""
-    total: Extent = 1
-    for extent in extents:
-        total = total * extent
-    return total

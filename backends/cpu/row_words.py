@@ -1,0 +1,28 @@
+"""The words of a row, for kernels that are written without a nest: arrays first, then the extents that they ask for.
+
+words = RowWords(source, target)
+words.number(64)                 # "64"
+words.number(4 * N)              # "n3": the kernel reads word 3, in a line of words.lines
+"""
+
+from __future__ import annotations
+
+from graphc.backends.nests.nest import Buffer
+from graphc.dim import Dim, Extent
+
+
+class RowWords:
+    """Collects the words, and the lines that read extents from them."""
+
+    def __init__(self, *arrays: Buffer) -> None:
+        self.words: list[Buffer | Extent] = list(arrays)
+        self.lines: list[str] = []
+
+    def number(self, extent: Extent) -> str:
+        """An extent as text: a number, or the variable that its word is read into."""
+        if not isinstance(extent, Dim):
+            return str(extent)
+        self.words.append(extent)
+        place = len(self.words)
+        self.lines.append(f"    n{place} = extent(row, {place})  # {extent}")
+        return f"n{place}"
