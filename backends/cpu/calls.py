@@ -16,6 +16,11 @@ POINTERS = frozenset(
     }
 )  # fmt: skip
 CONTRACTIONS = frozenset(f"{name}_{dtype}" for name in ("gemm", "gemm_segments", "pack") for dtype in ("f32", "f64"))
+WINOGRAD = frozenset(
+    f"{name}_{dtype}"
+    for name in ("winograd", "winograd_weights", "winograd_gradient", "winograd_kernel")
+    for dtype in ("f32", "f64")
+)
 NUMPY = frozenset({"float32", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32"})
 CONVERSIONS = frozenset(f"to_{name}" for name in DTYPES)
 BITS = frozenset(f"{verb}_{name}_bits" for verb in ("load", "store") for name in ("f16", "bf16"))
@@ -30,7 +35,7 @@ def reserved() -> frozenset[str]:
     """Names that values of kernels may not take."""
     scalars = " ".join(op.scalar for op in REGISTRY.values() if op.scalar)
     called = frozenset(re.findall(r"\b([a-z_]\w*)\(", scalars))
-    return called | POINTERS | CONTRACTIONS | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
+    return called | POINTERS | CONTRACTIONS | WINOGRAD | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
 
 
 def imports(called: Collection[str], body: str) -> list[str]:
@@ -39,13 +44,14 @@ def imports(called: Collection[str], body: str) -> list[str]:
     numpy = sorted(NUMPY & words)
     pointers = sorted(POINTERS & set(called))
     contractions = sorted(CONTRACTIONS & set(called))
-    functions = sorted(set(called) - POINTERS - CONTRACTIONS - NUMPY - BUILTIN)
+    functions = sorted(set(called) - POINTERS - CONTRACTIONS - WINOGRAD - NUMPY - BUILTIN)
     lines = [f"from math import {name}" for name in ("inf", "nan") if name in words]
     for module, names in (
         ("numpy", numpy),
         ("graphc.backends.cpu.contraction", contractions),
         ("graphc.backends.cpu.functions", functions),
         ("graphc.backends.cpu.pointer", pointers),
+        ("graphc.backends.cpu.winograd_calls", sorted(WINOGRAD & set(called))),
     ):
         if names:
             lines.append(f"from {module} import {', '.join(names)}")

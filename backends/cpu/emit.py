@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.emit_ahead import TILE, Ahead, fetched_ahead
 from graphc.backends.cpu.emit_margins import write_margins
-from graphc.backends.cpu.emit_product import Block, ProductLines, cut_by_columns, panel_width
+from graphc.backends.cpu.emit_product import Block, cut_by_columns, panel_width
 from graphc.backends.cpu.emit_short_rows import Section, ShortRows, has_tiny_rows, short_rows
+from graphc.backends.cpu.emit_winograd import product_lines
 from graphc.backends.cpu.writer import Loops, Writer, collapse
 from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Index, Nest, Pass
 from graphc.backends.nests.scalar import fold_of, start_of
@@ -58,7 +59,7 @@ class _Emitter:
         self.writer = Writer(nest, comments)
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
         self.block = cut_by_columns(nest, unit, BLOCK)
-        self.product = ProductLines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
+        self.product = product_lines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
         self.short = short_rows(nest)
         self.writer.unrolls = has_tiny_rows(nest)
         self.ahead = fetched_ahead(nest)
@@ -108,7 +109,7 @@ class _Emitter:
             return self.product.parts
         if self.nest.cut is Cut.COLUMNS:
             return (self.nest.columns + (self._unit - 1)) // self._unit
-        return self.product.product.lines if self.product is not None and self.product.by_lines else self.nest.rows
+        return self.product.units if self.product is not None and self.product.by_lines else self.nest.rows
 
     def _cost(self) -> Extent:
         statements = sum(1 for _ in self.nest.statements())
@@ -162,9 +163,7 @@ class _Emitter:
             self.product.before_lines()
             with self.product.each_line():
                 if self._has_passes:
-                    rows = self.writer.extent(self.product.product.rows)
-                    self.writer.line(f"line_begin = line * {rows}")
-                    self.writer.line(f"line_end = line_begin + {rows}")
+                    self.product.write_bounds()
                     self._all_passes("line_begin", "line_end")
             return
         if self.product is not None:

@@ -13,8 +13,10 @@ from dataclasses import replace
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_product import panel_elements, panel_width
 from graphc.backends.cpu.row_words import RowWords
+from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution
 from graphc.backends.nests.nest import Buffer, Load, Nest, Product
 from graphc.backends.nests.scalar import computing
+from graphc.dim import Extent
 from graphc.ir import Value
 from graphc.passes.fuse.place import Cut
 from graphc.types import TensorType
@@ -25,18 +27,43 @@ LARGE = 1 << 13  # elements of an operand that is worth a step of its own
 def packs_in_every_slice(nest: Nest) -> bool:
     """Whether a nest would pack one and the same operand again and again, and a large one."""
     product = nest.product
-    if product is None or product.panels is None or nest.cut is not Cut.ROWS or not can_be_packed_before(nest):
+    if product is None or nest.cut is not Cut.ROWS or not can_be_packed_before(nest):
+        return False
+    if tiled_convolution(nest) is not None:
+        return True
+    if product.panels is None:
         return False
     size = panel_elements(product)
     return not isinstance(size, int) or size >= LARGE
 
 
 def can_be_packed_before(nest: Nest) -> bool:
-    """Whether a product reads one matrix on the right, the same for all lines, over a depth of one axis."""
+    """Whether a product reads one matrix on the right, the same for all lines, over one axis or nine taps."""
     product = nest.product
-    if product is None or nest.cut is Cut.DEPTH or len(product.axes.depth) != 1:
+    if product is None or nest.cut is Cut.DEPTH:
+        return False
+    if len(product.axes.depth) != 1 and tiled_convolution(nest) is None:
         return False
     return all(axis.right == 0 for axis in product.axes.lines)
+
+
+def tiled_convolution(nest: Nest) -> TiledConvolution | None:
+    """The convolution that a nest computes by tiles, from weights that are transformed before."""
+    if nest.product is None or nest.cut is Cut.DEPTH:
+        return None
+    return TiledConvolution.of(nest.product.axes)
+
+
+def elements_of_panels(product: Product) -> Extent:
+    """Elements of the right operand, packed or transformed."""
+    tiled = TiledConvolution.of(product.axes)
+    return panel_elements(product) if tiled is None else POINTS * matrix_elements(product, tiled)
+
+
+def matrix_elements(product: Product, tiled: TiledConvolution) -> int:
+    """Elements of one of the 16 matrices of a transformed kernel."""
+    width = panel_width(product)
+    return tiled.channels * -(-tiled.columns // width) * width
 
 
 def with_packed_operand(nest: Nest) -> Nest:
@@ -45,7 +72,7 @@ def with_packed_operand(nest: Nest) -> Nest:
     assert product is not None
     name = f"{product.rhs.name}_panels" if product.panels is None else product.panels.name
     dtype = computing(product.result.dtype)
-    value = Value(name, TensorType(dtype, (panel_elements(product),)))
+    value = Value(name, TensorType(dtype, (elements_of_panels(product),)))
     panels = Buffer(name, dtype, "input", value.type.size, value)
     loaded = {statement.buffer for statement in nest.statements() if isinstance(statement, Load)} | {product.lhs}
     others = [b for b in nest.buffers if b is not product.panels and (b is not product.rhs or b in loaded)]
@@ -54,6 +81,9 @@ def with_packed_operand(nest: Nest) -> Nest:
 
 def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
     """The source of the kernel that fills the panels of a product."""
+    tiled = TiledConvolution.of(product.axes)
+    if tiled is not None:
+        return _emit_transform(product, tiled, source, panels)
     width, name = panel_width(product), computing(product.result.dtype).name
     (depth,) = product.axes.depth
     column, offset = product.axes.column, product.axes.right.offset
@@ -82,3 +112,34 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
         ]
     )
     return KernelSource("pack", text, row.words, {}, units, depth.extent * column.extent)
+
+
+def _emit_transform(product: Product, tiled: TiledConvolution, source: Buffer, panels: Buffer) -> KernelSource:
+    """The source of the kernel that makes 16 matrices of a 3×3 kernel."""
+    width, name, point = panel_width(product), computing(product.result.dtype).name, matrix_elements(product, tiled)
+    row = RowWords(source, panels)
+    units = -(-tiled.columns // width)
+    line, pixel, depth = (row.number(axis.right) for axis in (tiled.tap_line, tiled.tap_pixel, tiled.tap_depth))
+    start = row.number(product.axes.right.offset)
+    read = "address, extent" if row.lines else "address"
+    text = "\n".join(
+        [
+            f"from graphc.backends.cpu.pointer import {read}, {name}, share",
+            f"from graphc.backends.cpu.winograd_calls import winograd_weights_{name}",
+            "",
+            "",
+            "def kernel(row, slice, slices):",
+            '    """The 3×3 kernel of a convolution as 16 matrices, one for each place of a tile of its image."""',
+            f"    kernel_in = {name}(row, 1)",
+            f"    matrices_out = {name}(row, 2)",
+            *row.lines,
+            f"    first = share({units}, slice, slices) * {width}",
+            f"    last = min(share({units}, slice + 1, slices) * {width}, {tiled.columns})",
+            f"    taps = address(kernel_in, {start} + first)",
+            f"    matrices = address(matrices_out, first * {tiled.channels})",
+            f"    winograd_weights_{name}("
+            f"{tiled.channels}, last - first, taps, {line}, {pixel}, {depth}, matrices, {point})",
+            "",
+        ]
+    )
+    return KernelSource("transform", text, row.words, {}, units, 16 * tiled.channels * tiled.columns)

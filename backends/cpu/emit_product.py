@@ -79,21 +79,21 @@ class ProductLines:
         """Whether the kernel walks the product line by line."""
         return self.block is None and bool(self.product.axes.lines)
 
+    @property
+    def units(self) -> Extent:
+        """What slices share of a product that is walked line by line."""
+        return self.product.lines
+
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def temporaries(self) -> dict[Buffer, Extent]:
         """Scratch for a slice: packed panels, and the block of the product that no output holds."""
         product, found = self.product, {}
-        if product.panels is not None and not self._is_packed_before:
+        if product.panels is not None and not product.is_packed_before:
             found[product.panels] = self._panel_elements
         if self.nest.product_home is None and self.nest.cut is not Cut.DEPTH:
             found[product.result] = self._result_elements
         return found
-
-    @property
-    def _is_packed_before(self) -> bool:
-        """Whether the panels are an input, filled by a kernel of their own."""
-        return self.product.panels is not None and self.product.panels.role == "input"
 
     @property
     def _panel_elements(self) -> Extent:
@@ -137,6 +137,12 @@ class ProductLines:
                 self._pack(right)
             self._multiply(left, right)
             yield
+
+    def write_bounds(self) -> None:
+        """The rows of a line."""
+        rows = self.writer.extent(self.product.rows)
+        self.writer.line(f"line_begin = line * {rows}")
+        self.writer.line(f"line_end = line_begin + {rows}")
 
     def write_parts(self) -> None:
         """The product over the slice's part of the depth, added to its own sums."""
@@ -197,7 +203,7 @@ class ProductLines:
 
     def _pack(self, right: Terms) -> None:
         product, ex = self.product, self.writer.extent
-        if product.panels is None or self._is_packed_before:
+        if product.panels is None or product.is_packed_before:
             return
         (depth,) = product.axes.depth
         source = self._address(product.rhs, product.axes.right.offset, *right, *self._column(product.axes.column.right))
@@ -209,7 +215,7 @@ class ProductLines:
     @property
     def _panels(self) -> str:
         assert self.product.panels is not None
-        if self._is_packed_before:
+        if self.product.is_packed_before:
             return self._address(self.product.panels, 0, *self._column(self.product.depth))
         return self._address(self.product.panels, 0, ("slice", self._panel_elements))
 

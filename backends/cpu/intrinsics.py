@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 from graphc.backends.cpu.vector_ir import POINTER, Tiling, word
 
 CONFIGURATION: Any = numba.config  # its names come from the environment
-ADDRESSES = frozenset({"a", "b", "c", "packed", "source", "target"})
+ADDRESSES = frozenset({"a", "b", "c", "packed", "source", "target", "scratch"})
 
 
 class Emitter(Protocol):

@@ -203,6 +203,11 @@ class Product:
     node: Node
 
     @property
+    def is_packed_before(self) -> bool:
+        """Whether the panels are an input, filled by a kernel of their own."""
+        return self.panels is not None and self.panels.role == "input"
+
+    @property
     def lines(self) -> Extent:
         """How many products of matrices there are."""
         return extent_of(self.axes.lines)

@@ -1,0 +1,145 @@
+"""Functions of vector IR over numbers that a kernel may know or not: what those of Winograd's tiles have in common.
+
+    class Doubled(Part):
+        title, names = "doubled", ("channels", "source", "target")
+
+        def body(self) -> None:
+            self.each_vector("channels", lambda i, mask: ...)
+
+Arguments are words: integers where the kernel gives literals, so that extents and strides fold into the addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from graphc.backends.cpu.intrinsics import ADDRESSES
+from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile
+from graphc.backends.cpu.panels import each_panel
+from graphc.backends.cpu.vector_ir import (
+    I1,
+    I64,
+    POINTER,
+    Tiling,
+    Vectors,
+    Word,
+    at,
+    count_up,
+    new_function,
+    times,
+    word,
+)
+
+Body = Callable[[ir.Value, "ir.Value | None"], None]  # where a vector of channels begins, in elements; its mask
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Matrices one after another: where the first begins, and how far they are apart, their rows, and their columns.
+
+    All in bytes. The rows of a right operand are cut into panels, `column` from each other.
+    """
+
+    start: ir.Value
+    apart: Word
+    row: Word
+    column: Word
+
+
+class Part:
+    """A function being written. One of them says what it is called, what it is given, and what its body is."""
+
+    title: str
+    names: tuple[str, ...]
+
+    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
+        self.module, self.tiling, self.literals = module, tiling, literals
+
+    def emit(self) -> ir.Function:
+        """The function, once per module and combination of known numbers."""
+        known = ".".join(str(self.literals.get(name, "x")) for name in self.names)
+        name = f"graphc.{self.title}.{self.tiling.suffix}.{known}"
+        if name in self.module.globals:
+            return self.module.globals[name]
+        arguments = [(x, POINTER if x in ADDRESSES else I64) for x in self.names]
+        function, self.b = new_function(self.module, name, arguments)
+        self.v = Vectors(self.tiling, self.b)
+        self.given: dict[str, Any] = dict(zip(self.names, function.args, strict=True)) | self.literals
+        self.body()
+        self.b.ret_void()
+        return function
+
+    def body(self) -> None:
+        """Write the function."""
+        raise NotImplementedError
+
+    def __getitem__(self, name: str) -> Word:
+        """An argument: a number where it is known."""
+        value: Word = self.given[name]
+        return value
+
+    def bytes_of(self, *factors: Word) -> Word:
+        """A product of numbers of elements, in bytes."""
+        total: Word = self.tiling.size
+        for factor in factors:
+            total = times(self.b, total, factor)
+        return total
+
+    def sum(self, x: Word, y: Word) -> Word:
+        return x + y if isinstance(x, int) and isinstance(y, int) else self.b.add(word(x), word(y), flags=("nsw",))
+
+    def half(self, x: Word) -> Word:
+        """Pairs in a number, the last one perhaps of one."""
+        return (x + 1) // 2 if isinstance(x, int) else self.b.lshr(self.sum(x, 1), word(1))
+
+    def each_vector(self, extent: str, body: Body) -> None:
+        """body(i, mask) for the vectors of channels or columns; the mask says which lanes of the last one exist."""
+        b, lanes, count = self.b, self.tiling.lanes, self[extent]
+        if isinstance(count, int):
+            count_up(b, 0, word(count - count % lanes), lanes, lambda i: body(i, None), extent)
+            if count % lanes:
+                body(word(count - count % lanes), self.v.mask(word(count % lanes)))
+            return
+        rest = b.srem(count, word(lanes))
+        count_up(b, 0, b.sub(count, rest), lanes, lambda i: body(i, None), extent)
+        with b.if_then(b.icmp_signed(">", rest, word(0))):
+            body(b.sub(count, rest), self.v.mask(rest))
+
+    def places_of_tile(self, start: ir.Value, apart: Word, mask: ir.Value | None) -> list[list[ir.Value]]:
+        """The 4×4 places of a tile, each in a matrix of its own, line by line."""
+        places = [[times(self.b, apart, 4 * k + q) for q in range(4)] for k in range(4)]
+        return [[self.v.load(at(self.b, start, place), mask) for place in line] for line in places]
+
+    def each_product(
+        self, count: int, rows: Word, depth: Word, left: Matrices, right: Matrices, target: Matrices, *, resume: bool
+    ) -> None:
+        """The products of so many pairs of matrices of `rows` by `depth` by the function's columns."""
+        b, columns = self.b, self["columns"]
+        strides = Strides(*(x if isinstance(x, int) else None for x in (left.row, left.column)))
+
+        def product(number: ir.Value) -> None:
+            starts = [at(b, each.start, times(b, each.apart, number)) for each in (left, right, target)]
+            a, panels, c = starts
+
+            def panel(j: ir.Value, vectors: int, masked: bool) -> None:
+                here = at(b, panels, times(b, right.column, b.sdiv(j, word(self.tiling.width))))
+                c_j, rest = at(b, c, self.bytes_of(j)), b.sub(word(columns), j)
+
+                def tile(i: ir.Value, height: int) -> None:
+                    call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked), strides)
+                    a_i, c_ij = at(b, a, times(b, left.row, i)), at(b, c_j, times(b, target.row, i))
+                    operands = [word(depth), a_i, word(left.row), word(left.column), here, word(right.row), c_ij]
+                    b.call(call, [*operands, word(target.row), rest, ir.Constant(I1, resume)])
+
+                if isinstance(rows, int):
+                    each_even_tile(b, self.tiling, rows, tile)
+                else:
+                    each_tile(b, self.tiling, rows, tile)
+
+            each_panel(b, self.tiling, word(columns), columns if isinstance(columns, int) else None, panel)
+
+        count_up(b, 0, word(count), 1, product, "product")

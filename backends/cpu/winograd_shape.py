@@ -1,0 +1,119 @@
+"""Which products are convolutions of 3×3 that Winograd's tiles compute, and how many lines a kernel takes at once.
+
+    TiledConvolution.of(product.axes)         # for f32[N,32,32,16] and 3·3·16·16: bands of 2 lines, 16 tiles each
+
+A product is one where its windows overlap as those of a stride of 1 do: a step along the lines of the results is a step
+along the lines of the image, and so for pixels. A gradient for a kernel is the same product with other sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.passes.fuse.product import Axis, MatrixProduct
+
+TAPS = 3
+POINTS = 16  # multiplications of a tile: one for each of its places
+APART = 16  # elements between the matrices of two points, or stores to all of them would fall into one set of the cache
+LEAST_CHANNELS = 8  # on either side: for fewer the additions cost what the multiplications save
+LEAST_TILES = 8  # rows of a product that keep its tiles busy
+MOST_TILES_OF_GRADIENT = 64  # the depth of a product that pays for reading and writing its sums
+
+
+@dataclass(frozen=True)
+class TiledConvolution:
+    """A convolution of 3×3 with a stride of 1, its channels last: extents and strides of image, kernel and result.
+
+    `outer` are the axes around an image: lines of the result where it is a convolution, depth where it is a gradient.
+    """
+
+    outer: tuple[Axis, ...]
+    height: int
+    width: int
+    channels: int
+    columns: int
+    line: Axis  # from one line of results to the next: in the image, and in what the gradient multiplies it with
+    pixel: Axis
+    tap_line: Axis  # from one tap to the next: in the image and the kernel
+    tap_pixel: Axis
+    tap_depth: Axis
+
+    @classmethod
+    def of(cls, product: MatrixProduct) -> TiledConvolution | None:
+        """The convolution that a product is: rows over lines and pixels, depth over taps and channels."""
+        return cls._of(product, product.rows, product.depth)
+
+    @classmethod
+    def of_gradient(cls, product: MatrixProduct) -> TiledConvolution | None:
+        """The gradient for a kernel that a product is: rows over taps and channels, depth over lines and pixels."""
+        found = cls._of(product, product.depth, product.rows)
+        return found if found is not None and len(found.outer) == 1 else None
+
+    @classmethod
+    def _of(cls, product: MatrixProduct, places: tuple[Axis, ...], taps: tuple[Axis, ...]) -> TiledConvolution | None:
+        taps = _with_channels(taps, places)
+        if len(places) < 2 or len(taps) != 3 or len(product.columns) != 1 or product.batch or product.is_packed:
+            return None
+        *outer, line, pixel = places
+        tap_line, tap_pixel, tap_depth = taps
+        strides = (line.left, pixel.left, 1)
+        extents = (line.extent, pixel.extent, tap_depth.extent, product.column.extent)
+        if (tap_line.left, tap_pixel.left, tap_depth.left) != strides:
+            return None
+        if (tap_line.extent, tap_pixel.extent) != (TAPS, TAPS) or not all(isinstance(x, int) for x in extents):
+            return None
+        height, width, channels, columns = (int(str(x)) for x in extents)
+        if min(channels, columns) < LEAST_CHANNELS or not _saves(height, width):
+            return None
+        return cls(tuple(outer), height, width, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth)
+
+    @property
+    def across(self) -> int:
+        """Tiles beside each other."""
+        return _half(self.width)
+
+    @property
+    def lines(self) -> int:
+        """Lines of results of a band."""
+        return min(2 * -(-LEAST_TILES // self.across), self.height)
+
+    @property
+    def lines_of_gradient(self) -> int:
+        """The same for the gradient, whose sums are read and written once for each band."""
+        return min(2 * max(1, MOST_TILES_OF_GRADIENT // self.across), self.height)
+
+    @property
+    def images_of_gradient(self) -> int:
+        """Images that a band of the gradient is taken from."""
+        return max(1, MOST_TILES_OF_GRADIENT // (self.across * _half(self.lines_of_gradient)))
+
+
+def _with_channels(taps: tuple[Axis, ...], places: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """Taps and channels as axes of their own, where pixels lie side by side and the two are one."""
+    if len(taps) != 2 or not places:
+        return taps
+    line, run = taps
+    channels = places[-1].left
+    if not isinstance(channels, int) or run.extent != TAPS * channels or run.left != 1:
+        return taps
+    return line, Axis(TAPS, channels, run.right * channels), Axis(channels, 1, run.right)
+
+
+def _saves(height: int, width: int) -> bool:
+    """Whether there are fewer multiplications by a fifth, even where the last tiles reach beyond the image."""
+    multiplications, tiled = height * width * TAPS * TAPS, _half(height) * _half(width) * POINTS
+    return 5 * tiled <= 4 * multiplications
+
+
+def _half(extent: int) -> int:
+    return -(-extent // 2)
+
+
+def tiles_of(lines: int, width: int) -> int:
+    """Tiles of some lines."""
+    return _half(lines) * _half(width)
+
+
+def scratch_elements(tiles: int, channels: int, columns: int) -> int:
+    """Elements of scratch for so many tiles, of a convolution or a gradient."""
+    return POINTS * (tiles * (channels + columns) + 2 * APART)

@@ -1,0 +1,192 @@
+"""Convolutions by Winograd's tiles: exact on small integers, at every edge of tiles and vectors; no byte beyond."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numba import njit
+
+import graphc as gc
+from another_process import run_again
+from graphc.backends.cpu.contraction import panel_width
+from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.winograd_calls import (
+    winograd_f32,
+    winograd_f64,
+    winograd_gradient_f32,
+    winograd_gradient_f64,
+    winograd_kernel_f32,
+    winograd_kernel_f64,
+    winograd_weights_f32,
+    winograd_weights_f64,
+)
+from graphc.backends.cpu.winograd_shape import scratch_elements
+from graphc.nn import functional as F
+from guarded_memory import Guarded
+
+POOLS = [Guarded(2_000_000) for _ in range(5)]
+
+
+def compiled(dtype, weights, forward, gradient, kernel):
+    """The four functions, with nothing known but their arguments."""
+
+    @njit("void(int64,int64,uintp,int64,int64,int64,uintp,int64)")
+    def transform(channels, columns, b, b_line, b_pixel, b_depth, packed, point):
+        weights(channels, columns, b, b_line, b_pixel, b_depth, packed, point)
+
+    @njit("void(int64,int64,int64,int64,uintp,int64,int64,uintp,uintp,int64,int64,uintp)")
+    def convolve(lines, width, channels, columns, a, a_line, a_pixel, b, c, c_line, c_row, scratch):
+        forward(lines, width, channels, columns, a, a_line, a_pixel, b, c, c_line, c_row, scratch)
+
+    @njit(f"void({'int64,' * 5}uintp,{'int64,' * 3}uintp,{'int64,' * 3}uintp,uintp)")
+    def gather(
+        n, lines, width, channels, columns, a, a_image, a_line, a_pixel, b, b_image, b_line, b_pixel, c, scratch
+    ):
+        gradient(
+            n, lines, width, channels, columns, a, a_image, a_line, a_pixel, b, b_image, b_line, b_pixel, c, scratch
+        )
+
+    @njit("void(int64,int64,uintp,uintp)")
+    def finish(channels, columns, source, target):
+        kernel(channels, columns, source, target)
+
+    return transform, convolve, gather, finish
+
+
+COMPILED = {
+    "float32": compiled("float32", winograd_weights_f32, winograd_f32, winograd_gradient_f32, winograd_kernel_f32),
+    "float64": compiled("float64", winograd_weights_f64, winograd_f64, winograd_gradient_f64, winograd_kernel_f64),
+}
+
+
+def numbers(pool, shape, dtype):
+    """Small integers, whose transforms and sums are exact, up to the last byte that may be touched."""
+    array = POOLS[pool].array(shape, dtype)
+    array[:] = np.random.default_rng(pool).integers(-4, 5, shape)
+    return array
+
+
+def strides(array):
+    return [step // array.itemsize for step in array.strides[:-1]]
+
+
+def convolution(image, kernel):
+    """C[y, x, o] for an image with its border, by the four functions' first two."""
+    dtype, (channels, columns) = image.dtype.name, kernel.shape[2:]
+    lines, width = image.shape[0] - 2, image.shape[1] - 2
+    transform, convolve, *_ = COMPILED[dtype]
+    panel = panel_width(dtype)
+    point = channels * -(-columns // panel) * panel
+    packed, result = POOLS[2].array((16, point), dtype), POOLS[3].array((lines, width, columns), dtype)
+    tiles = (lines + 1) // 2 * ((width + 1) // 2)
+    scratch = POOLS[4].array((scratch_elements(tiles, channels, columns),), dtype)
+    result[:] = -77
+    transform(channels, columns, kernel.ctypes.data, *strides(kernel), packed.ctypes.data, point)
+    convolve(
+        lines, width, channels, columns, image.ctypes.data, *strides(image), packed.ctypes.data, result.ctypes.data,
+        *strides(result), scratch.ctypes.data,
+    )  # fmt: skip
+    return result.copy()
+
+
+def windows(images):
+    return np.lib.stride_tricks.sliding_window_view(images, (3, 3), (-3, -2))  # [..., y, x, i, h, w]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_edge_of_a_convolution(dtype):
+    for lines, width, channels, columns in product((1, 2, 5), (1, 4, 7), (8, 11, 20), (8, 17, 33)):
+        image = numbers(0, (lines + 2, width + 2, channels), dtype)
+        kernel = numbers(1, (3, 3, channels, columns), dtype)
+        expected = np.einsum("yxihw,hwio->yxo", windows(image), kernel)
+        result = convolution(image, kernel)
+        assert np.array_equal(result, expected), f"{lines} x {width}, {channels} to {columns} channels"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_edge_of_a_gradient(dtype):
+    *_, gather, finish = COMPILED[dtype]
+    for n, lines, width, (channels, columns) in product((1, 3), (1, 2, 5), (1, 4, 7), ((8, 17), (11, 8), (20, 33))):
+        images = numbers(0, (n, lines + 2, width + 2, channels), dtype)
+        gradients = numbers(1, (n, lines, width, columns), dtype)
+        sums, taps = POOLS[2].array((16, channels, columns), dtype), POOLS[3].array((3, 3, channels, columns), dtype)
+        tiles = n * ((lines + 1) // 2) * ((width + 1) // 2)
+        scratch = POOLS[4].array((scratch_elements(tiles, channels, columns),), dtype)
+        sums[:], expected = 0, 0
+        for _ in range(2):  # the sums of one call go on in the next one
+            gather(
+                n, lines, width, channels, columns, images.ctypes.data, *strides(images), gradients.ctypes.data,
+                *strides(gradients), sums.ctypes.data, scratch.ctypes.data,
+            )  # fmt: skip
+            expected += np.einsum("nyxihw,nyxo->hwio", windows(images), gradients)
+        finish(channels, columns, sums.ctypes.data, taps.ctypes.data)
+        assert np.array_equal(taps, expected), f"{n} images of {lines} x {width}, {channels} to {columns} channels"
+
+
+def test_edge_pixels_that_are_no_number_reach_what_reads_them():
+    """NaN everywhere in turn: the results that are NaN are those whose windows hold it."""
+    kernel = numbers(1, (3, 3, 8, 9), "float32")
+    for lines, width in ((4, 4), (5, 3)):
+        for y, x in product(range(lines + 2), range(width + 2)):
+            image = numbers(0, (lines + 2, width + 2, 8), "float32")
+            image[y, x, 3] = np.nan
+            expected = np.isnan(windows(image)).any((-3, -2, -1))
+            assert np.array_equal(np.isnan(convolution(image, kernel)).all(-1), expected)
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+@pytest.mark.parametrize("shape", [(16, 16, 8, 8), (9, 13, 7, 9), (40, 24, 21, 6)], ids=str)
+def test_convolutions_and_their_gradients_are_those_of_the_interpreter(dtype, shape):
+    channels, columns, height, width = shape
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((5, channels, height, width)).astype(dtype.numpy)
+    w = generator.standard_normal((columns, channels, 3, 3)).astype(dtype.numpy)
+    graph = gc.trace(lambda x, w: gc.sum(F.conv2d(x, w, padding=1) ** 2), dtype["N", *x.shape[1:]], w)
+    graph = gc.value_and_grad(graph)
+    exe = gc.compile(graph)
+    assert any("winograd_" in kernel.source for kernel in exe.kernels)
+    tolerance = 1e-5 if dtype is gc.f32 else 1e-13
+    for result, expected in zip(exe(x, w), gc.evaluate(graph, x, w), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+SHAPES_WITHOUT = {
+    "few channels": ((4, 4, 12, 12), (16, 4, 3, 3), {}),
+    "few results": ((16, 16, 12, 12), (7, 16, 3, 3), {}),
+    "a stride": ((4, 16, 12, 12), (16, 16, 3, 3), {"stride": 2}),
+    "dilated": ((4, 16, 12, 12), (16, 16, 3, 3), {"dilation": 2}),
+    "kernels of 5": ((4, 16, 12, 12), (16, 16, 5, 5), {}),
+    "groups": ((4, 16, 12, 12), (16, 8, 3, 3), {"groups": 2}),
+    "a line": ((4, 16, 3, 12), (16, 16, 3, 3), {}),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES_WITHOUT)
+def test_other_convolutions_are_computed_as_they_are(name):
+    x, w, options = SHAPES_WITHOUT[name]
+    exe = gc.compile(gc.trace(lambda x, w: F.conv2d(x, w, **options), gc.f32[*x], gc.f32[*w]))
+    assert not any("winograd_" in kernel.source for kernel in exe.kernels)
+
+
+def test_a_prediction_finds_its_weights_transformed():
+    """What the state alone decides is done once: the second call runs the convolution alone."""
+    from graphc import nn
+
+    model = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()).eval()
+    predict = gc.compile(model, inputs=gc.f32["N", 16, 8, 8])
+    x = np.random.default_rng(0).standard_normal((2, 16, 8, 8)).astype(np.float32)
+    first = predict(x)
+    assert any("winograd_weights" in kernel.source for kernel in predict.kernels)
+    assert "transform" not in str(predict.profile(x))
+    assert np.array_equal(predict(x), first)
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_again_with_vectors_of(bits):
+    if bits == 8 * machine().vector_bytes:
+        pytest.skip("the machine's own vectors")
+    run_again(__file__, only="edge", GRAPHC_VECTOR_BITS=str(bits))
+
+
+def test_again_as_plain_python():
+    run_again(__file__, only="edge", NUMBA_DISABLE_JIT="1")
