@@ -26,7 +26,8 @@ MOST_SLICES = 32
 SLICE_COST = 1 << 15  # operations that are worth a slice
 _PLURALS = {"parameter": "parameters", "buffer": "buffers", "slot": "optimizer slots",
             "hyperparameter": "hyperparameters", "rng": "random counter"}  # fmt: skip
-SERIAL_COST = 1 << 18  # below this many operations in all, other threads would only be waited for
+FEW_SLICES = 8  # that there are in any case, where units would better stay together
+SERIAL_COST = 1 << 17  # below this many operations in all, other threads would only be waited for
 
 
 class Binding:
@@ -78,9 +79,14 @@ class Binding:
         return evaluate_extent(extent, self.dims)
 
     def _slices(self, step: Step) -> int:
-        """How many slices a call is cut into: from the extents alone, so that threads change no result."""
-        units, cost = self._number(step.source.units), self._number(step.source.cost)
-        return max(1, min(units, step.source.most_slices or MOST_SLICES, MOST_SLICES, cost // SLICE_COST))
+        """How many slices a call is cut into: from the extents alone, so that threads change no result.
+
+        A power of two, where there are units enough: then two, four or eight threads have the same to do.
+        """
+        source = step.source
+        units, worth = self._number(source.units), self._number(source.cost) // SLICE_COST
+        most = min(source.most_slices or MOST_SLICES, MOST_SLICES, max(FEW_SLICES, units // source.together))
+        return max(1, min(units, most, 1 << max(worth - 1, 0).bit_length()))
 
     # -- state --------------------------------------------------------------------------------------------------------
 

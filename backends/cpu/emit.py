@@ -28,6 +28,9 @@ BLOCK = 64  # columns that all passes are made over before the next ones
 
 PARTS_AT_THE_FINISH = 1 << 18  # sums of slices that one thread adds up
 PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the time of one scalar statement
+READS_PER_OPERATION = 4  # elements of a product's right operand that come from a distant cache in this time
+ROW_UNIT = 8  # rows of a product that stay together when slices are cut, as tiles are a few rows high
+ROWS_TOGETHER = 64  # which read a right operand often enough, where there are that many for each of a few slices
 
 
 @dataclass
@@ -41,6 +44,7 @@ class KernelSource:
     units: Extent = 1  # what slices share
     cost: Extent = 1  # about how many elementary operations
     most_slices: int | None = None  # where every slice adds to what the finish has to do
+    together: int = 1  # units that a slice should have, where a few slices have as many
     has_finish: bool = False
 
 
@@ -92,7 +96,7 @@ class _Emitter:
                 self._slice()
         return KernelSource(
             nest.name, writer.text(), writer.words(), temporaries, self._units(), self._cost(), self._most_slices(),
-            bool(nest.finishes),
+            ROWS_TOGETHER // ROW_UNIT if self._by_row_units else 1, bool(nest.finishes),
         )  # fmt: skip
 
     # -- slices -------------------------------------------------------------------------------------------------------
@@ -102,6 +106,11 @@ class _Emitter:
         """Columns that stay together when slices are cut."""
         return self.block.columns if self.block is not None else COLUMN_UNIT
 
+    @property
+    def _by_row_units(self) -> bool:
+        """Whether slices are groups of rows of a product."""
+        return self.nest.cut is Cut.ROWS and self.product is not None and not self.product.by_lines
+
     def _units(self) -> Extent:
         if not self.nest.domain:
             return 1
@@ -109,15 +118,19 @@ class _Emitter:
             return self.product.parts
         if self.nest.cut is Cut.COLUMNS:
             return (self.nest.columns + (self._unit - 1)) // self._unit
+        if self._by_row_units:
+            return (self.nest.rows + (ROW_UNIT - 1)) // ROW_UNIT
         return self.product.units if self.product is not None and self.product.by_lines else self.nest.rows
 
     def _cost(self) -> Extent:
         statements = sum(1 for _ in self.nest.statements())
         elements = self.nest.rows * self.nest.columns
         product = self.nest.product
-        return elements * (statements + 1) + (
-            elements * product.depth // PRODUCTS_PER_OPERATION if product is not None else 0
-        )
+        cost = elements * (statements + 1)
+        if product is None:
+            return cost
+        read = product.right_elements // READS_PER_OPERATION  # what takes the time where there are few rows
+        return cost + elements * product.depth // PRODUCTS_PER_OPERATION + read
 
     def _most_slices(self) -> int | None:
         """Few, where each has all results once more; the depth is as long as it is, and the finish runs alone."""
@@ -135,6 +148,10 @@ class _Emitter:
             units, columns = number(self._units()), number(nest.columns)
             writer.line(f"first = share({units}, slice, slices) * {self._unit}")
             writer.line(f"last = min(share({units}, slice + 1, slices) * {self._unit}, {columns})")
+        elif self._by_row_units:
+            units, rows = writer.extent(self._units()), writer.extent(nest.rows)
+            writer.line(f"begin = share({units}, slice, slices) * {ROW_UNIT}")
+            writer.line(f"end = min(share({units}, slice + 1, slices) * {ROW_UNIT}, {rows})")
         else:
             units = writer.extent(self._units())
             writer.line(f"begin = share({units}, slice, slices)")

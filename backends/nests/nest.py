@@ -225,6 +225,12 @@ class Product:
     def depth(self) -> Extent:
         return extent_of(self.axes.depth)
 
+    @property
+    def right_elements(self) -> Extent:
+        """How many different elements the right operands have."""
+        different = [axis for axis in self.axes.lines if axis.right != 0]
+        return extent_of(different) * self.columns * self.depth
+
 
 @dataclass(frozen=True)
 class Margins:
