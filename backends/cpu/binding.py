@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphc.backends.cpu.array_address import address_of
+from graphc.backends.cpu.array_form import ArrayForm
 from graphc.backends.cpu.loops import Array
 from graphc.backends.cpu.program import Program, Step
 from graphc.backends.cpu.table import Places, Table
@@ -42,6 +43,7 @@ class Binding:
         self.views: dict[Value, np.ndarray[Any, Any]] = {}
         self.result_views: list[np.ndarray[Any, Any]] | None = None  # where all results are views of the arena
         self.serial_call: Callable[[], int] | None = None  # a call of the driver by this thread alone, once it is known
+        self.form: ArrayForm | None = None  # of a call's arrays, where native code reads them
         self._small = small  # results of up to so many bytes lie in the arena and are copied
         self._taken: set[str] = set()
         self.cost = sum(self._number(step.source.cost) for step in program.steps)
@@ -54,6 +56,17 @@ class Binding:
         """Put the arrays' addresses into the rows: true where they are what the table is made for, and lie as kernels
         read them. Nothing depends on what is in the rows where not.
         """
+        if not self._place(arrays):
+            return False
+        if self.form is not None:
+            self.form.accept(arrays)
+        return True
+
+    def read_natively(self, fits: int) -> None:
+        """From now on the native function at an address reads the arrays of calls."""
+        self.form = ArrayForm(fits, self.rows, self._inputs)
+
+    def _place(self, arrays: Sequence[Any]) -> bool:
         if len(arrays) != len(self._inputs):
             return False
         words = self._words

@@ -1,4 +1,4 @@
-"""The driver as sources to compile: three functions of one file."""
+"""The driver as sources to compile: three functions of one file, and one that reads a call's arrays."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from pathlib import Path
 
 from graphc.backends.cpu.kernels import Source
 
-_PATH = Path(__file__).parent / "driver.py"
-SIGNATURES = {
-    "run": "int64(uintp, int64, uintp)",
-    "run_serial": "int64(uintp, int64, uintp)",
-    "help": "void(uintp)",
+_SIGNATURES = {
+    "driver": {
+        "run": "int64(uintp, int64, uintp)",
+        "run_serial": "int64(uintp, int64, uintp)",
+        "help": "void(uintp)",
+    },
+    "fitting": {"fits": "int64(uintp, uintp)"},
 }
 
 
 def sources() -> list[Source]:
-    """`run`, `run_serial` and `help`, in this order."""
-    text = _PATH.read_text(encoding="utf-8")
-    return [Source("driver", text, function, signature) for function, signature in SIGNATURES.items()]
+    """`run`, `run_serial`, `help` and `fits`, in this order."""
+    return [
+        Source(title, text, function, signature)
+        for title, functions in _SIGNATURES.items()
+        for text in [Path(__file__).with_name(f"{title}.py").read_text(encoding="utf-8")]
+        for function, signature in functions.items()
+    ]

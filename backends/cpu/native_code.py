@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.backends.cpu import driver_source
+from graphc.backends.cpu.array_address import structs_are_readable
 from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.control import ENTRY
 from graphc.backends.cpu.kernels import Report, Source, interpreted, load
@@ -29,6 +30,7 @@ class Compiled:
     report: Report
     run: Callable[[Binding], int]
     run_entry: Callable[[Binding, int], None]  # one entry of a table, on the calling thread
+    fits: int = 0  # the address of the function that reads a call's arrays; 0 where Python reads them
 
 
 def compile_program(program: Program, threads: int) -> Compiled:
@@ -40,11 +42,11 @@ def compile_program(program: Program, threads: int) -> Compiled:
             kernel.function, kernel.path = each.function, str(each.path)
         return Compiled(report, _interpret, _interpret_entry)
     loaded, report = load([*driver_source.sources(), *sources])
-    native = Native(*(each.address for each in loaded[:3]))
-    for kernel, each in zip(program.kernels, loaded[3:], strict=True):
+    *driver, fitting = (each.address for each in loaded[:4])
+    for kernel, each in zip(program.kernels, loaded[4:], strict=True):
         kernel.address, kernel.path = each.address, str(each.path)
-    runner = _Runner(shared_pool(native, threads))
-    return Compiled(report, runner, runner.entry)
+    runner = _Runner(shared_pool(Native(*driver), threads))
+    return Compiled(report, runner, runner.entry, fitting if structs_are_readable else 0)
 
 
 class _Runner:

@@ -52,7 +52,10 @@ class Preparation:
     def is_stale(self) -> bool:
         """Whether a cell has been written since the last run."""
         if self._epoch == model_state.epoch():
-            return any(clock.ticks != ticks for clock, ticks in self._clocks)
+            for clock, ticks in self._clocks:  # noqa: SIM110 (half the time of any())
+                if clock.ticks != ticks:
+                    return True
+            return False
         if tuple(cell.version for cell in self._cells.values()) != self._versions:
             return True
         self._note()

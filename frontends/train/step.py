@@ -177,8 +177,7 @@ class TrainingStep:
         return self.optimizer.layout, trainable
 
     def _refresh(self) -> None:
-        layout = (layout_epoch(), self.optimizer.layout)
-        if layout != self._layout:
+        if self._layout != (layout_epoch(), self.optimizer.layout):
             if self._built_for != self._key():
                 self._compile()
             self._layout = (layout_epoch(), self.optimizer.layout)
@@ -189,6 +188,8 @@ class TrainingStep:
         """One step on inputs and targets; gives the loss from before the update."""
         with self._turn:
             self._refresh()
+            if self.accumulate == 1:
+                return self._update(*arrays) if out is None else self._update(*arrays, out=out)
             collects = self.position < self.accumulate - 1
             executable = self._collect if collects else self._update
             loss = executable(*arrays, out=out)
