@@ -22,6 +22,7 @@ class Adam(Optimizer):
     v ← β₂·v + (1 − β₂)·g²               (with `amsgrad`, the root is of the largest v so far)
     p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 
+    The last line is computed as p − (lr·ρ / (1 − β₁ᵗ)) · m / (√v + ε·ρ) with ρ = √(1 − β₂ᵗ), which divides once.
     With `decoupled_weight_decay`, p ← (1 − lr·λ)·p comes first and g stays as it is: that is AdamW.
     In f16 the default eps rounds to zero, as in torch; take one of 1e-4 or so there.
     Raises OpAttributeError for a negative lr, eps or weight_decay, and for a beta outside [0, 1).
@@ -56,11 +57,12 @@ class Adam(Optimizer):
         return {"step": 0.0}
 
     def scalars(self, h: Namespace) -> Mapping[str, Tensor]:
+        root = sqrt(1 - h.beta2**h.step)
         return {
             "rest1": 1 - h.beta1,
             "rest2": 1 - h.beta2,
-            "rate": h.lr / (1 - h.beta1**h.step),
-            "root": sqrt(1 - h.beta2**h.step),
+            "rate": h.lr * root / (1 - h.beta1**h.step),
+            "least": h.eps * root,
             **decay_factor(h),
         }
 
@@ -71,7 +73,7 @@ class Adam(Optimizer):
         new = {"exp_avg": m, "exp_avg_sq": v}
         if h.amsgrad:
             v = new["max_exp_avg_sq"] = maximum(s.max_exp_avg_sq, v)
-        return p - h.rate * m / (sqrt(v) / h.root + h.eps), new
+        return p - h.rate * m / (sqrt(v) + h.least), new
 
 
 class AdamW(Adam):
