@@ -15,7 +15,9 @@ POINTERS = frozenset(
         "u8", "u16", "u32", "u64",
     }
 )  # fmt: skip
-CONTRACTIONS = frozenset(f"{name}_{dtype}" for name in ("gemm", "gemm_segments", "pack") for dtype in ("f32", "f64"))
+CONTRACTIONS = frozenset(
+    f"{name}_{dtype}" for name in ("dot", "gemm", "gemm_segments", "pack") for dtype in ("f32", "f64")
+)
 WINOGRAD = frozenset(
     f"{name}_{dtype}"
     for name in ("winograd", "winograd_weights", "winograd_gradient", "winograd_kernel")

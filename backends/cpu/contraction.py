@@ -16,6 +16,8 @@ Blocks that are worth copying are copied to the stack, at most 352 KB of it.
         B as it is, row by row: b_panel = W, b_depth = the row's stride; B packed: b_panel = k·W, b_depth = W
     gemm_segments(m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume)
         the same with a depth of several pieces of k, `segments.py`; where resume is 1 the sums go on from C
+    dot(m, n, k, a, a_row, b, b_column, c, c_row)
+        few rows, both operands along the depth, `dots.py`
     pack(k, n, b, b_row, b_column, packed)
         B[p·b_row + j·b_column], 0 <= p < k, 0 <= j < n, to ceil(n / W) panels of k rows of W; zeros beyond column n
 
@@ -29,9 +31,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from graphc.backends.cpu.dots import DOT, Dots
 from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, left_operand
-from graphc.backends.cpu.microkernel import Tile, each_tile, emit_tile
+from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
 from graphc.backends.cpu.segments import SEGMENTED, Segments
@@ -53,6 +56,7 @@ GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", 
 COLLIDING = 2048  # rows of B that are a multiple of this many bytes apart crowd into few sets of the caches
 COPIED_COLUMNS = 256
 MANY_ROWS = 32  # from here on a copy of B is read often enough
+WIDE = 256  # bytes of a row of B that one row of A is multiplied with at once
 
 
 def panel_width(dtype: str) -> int:
@@ -105,7 +109,14 @@ class Gemm:
                 panels = self._panels(b, self._panel(b, right_p, self.b_panel, j), width, depth, copied)
                 c_j = at(b, c, times(b, j, self.tiling.size))
                 known = self.literals.get("n") if copied is None else None
-                self._rows(b, width, known, depth, a_p, panels, c_j, resume)
+                if not self._may_be_one_row:
+                    self._rows(b, width, known, depth, a_p, panels, c_j, resume)
+                    return
+                with b.if_else(b.icmp_signed("==", self.m, word(1))) as (one, more):
+                    with one:
+                        self._one_row(b, width, known, depth, a_p, panels, c_j, resume)
+                    with more:
+                        self._rows(b, width, known, depth, a_p, panels, c_j, resume)
 
             count_up(b, 0, self.n, columns, chunk, "chunk")
 
@@ -168,6 +179,36 @@ class Gemm:
         count_up(b, 0, self.m, self.left.rows, block, "rows")
 
     @property
+    def _may_be_one_row(self) -> bool:
+        """Whether a row of B would be read in short pieces: a single row of C is done sooner by long ones."""
+        columns = self.literals.get("n", WIDE)
+        return self.b_panel == self._line and self.literals.get("m", 1) == 1 and columns * self.tiling.size >= WIDE
+
+    def _one_row(
+        self, b: ir.IRBuilder, n: ir.Value, known: int | None, depth: ir.Value, a: ir.Value,
+        panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value,
+    ) -> None:  # fmt: skip
+        """One row of C from a B that lies row by row: tiles of many vectors, then panels for what is left."""
+        right, b_panel, b_depth = panels
+        size, vectors = self.tiling.size, WIDE // (self.tiling.lanes * self.tiling.size)
+        step = vectors * self.tiling.lanes
+        strides = Strides(*(s if isinstance(s, int) else None for s in (self.a_row, self.a_depth)))
+        tile = emit_tile(self.module, Tile(self.tiling, 1, vectors, False), strides)
+        a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
+
+        def wide(j: ir.Value) -> None:
+            from_j, to_j = at(b, right, times(b, j, size)), at(b, c, times(b, j, size))
+            b.call(tile, [depth, a, a_row, a_depth, from_j, word(b_depth), to_j, c_row, b.sub(n, j), resume])
+
+        whole = b.sub(n, b.srem(n, word(step)))
+        count_up(b, 0, whole, step, wide, "wide")
+        if known is not None and known % step == 0:
+            return
+        from_whole, to_whole = at(b, right, times(b, whole, size)), at(b, c, times(b, whole, size))
+        rest = None if known is None else known % step
+        self._rows(b, b.sub(n, whole), rest, depth, a, (from_whole, b_panel, b_depth), to_whole, resume)
+
+    @property
     def _line(self) -> int:
         """Bytes of a panel's row."""
         return self.tiling.width * self.tiling.size
@@ -228,6 +269,21 @@ def _gemm_segments(dtype: str) -> Any:
     return called_by_kernels(f"gemm_segments_{dtype}", typed, plain)
 
 
+def _dot(dtype: str) -> Any:
+    def typed(
+        _: Any, m: Any, n: Any, k: Any, a: Any, a_row: Any, b: Any, b_column: Any, c: Any, c_row: Any
+    ) -> Any:  # fmt: skip
+        return typed_call(Dots, dtype, dict(zip(DOT, (m, n, k, a, a_row, b, b_column, c, c_row), strict=True)))
+
+    def plain(
+        m: int, n: int, k: int, a: int, a_row: int, b: int, b_column: int, c: int, c_row: int
+    ) -> None:  # fmt: skip
+        A, B = memory_of(dtype, a, (m, k), (a_row, 1)), memory_of(dtype, b, (k, n), (1, b_column))
+        memory_of(dtype, c, (m, n), (c_row, 1))[:] = A @ B
+
+    return called_by_kernels(f"dot_{dtype}", typed, plain)
+
+
 def _pack(dtype: str) -> Any:
     def typed(_: Any, k: Any, n: Any, b: Any, b_row: Any, b_column: Any, packed: Any) -> Any:
         return typed_call(Packing, dtype, dict(zip(PACK, (k, n, b, b_row, b_column, packed), strict=True)))
@@ -246,4 +302,5 @@ def _pack(dtype: str) -> Any:
 
 gemm_f32, gemm_f64 = _gemm("float32"), _gemm("float64")
 gemm_segments_f32, gemm_segments_f64 = _gemm_segments("float32"), _gemm_segments("float64")
+dot_f32, dot_f64 = _dot("float32"), _dot("float64")
 pack_f32, pack_f64 = _pack("float32"), _pack("float64")

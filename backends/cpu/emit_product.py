@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from graphc.backends.cpu.dots import FEW_ROWS
 from graphc.backends.cpu.vector_ir import Tiling
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
@@ -124,8 +125,7 @@ class ProductLines:
     def write(self) -> None:
         """The product for a block of columns, or for the rows of the slice: there are no lines to walk."""
         self.writer.node(self.product.node)
-        self._pack([])
-        self._multiply([], [])
+        self._pack_and_multiply([], [])
 
     @contextmanager
     def each_line(self) -> Iterator[None]:
@@ -134,8 +134,9 @@ class ProductLines:
         with self._walk("line", product.axes.lines, "begin", "end") as (left, right):
             writer.node(product.node)
             if any(stride != 0 for _, stride in right):
-                self._pack(right)
-            self._multiply(left, right)
+                self._pack_and_multiply(left, right)
+            else:
+                self._multiply(left, right)
             yield
 
     def write_bounds(self) -> None:
@@ -201,6 +202,55 @@ class ProductLines:
             right = [(each, axis.right) for each, axis in zip(names, axes, strict=True)]
             yield left, right
 
+    def _pack_and_multiply(self, left: Terms, right: Terms) -> None:
+        """The product by way of panels, where there are any; but few rows take the right operand as it is."""
+        product, writer = self.product, self.writer
+        if product.panels is None or self._is_packed_before or not self._is_along_the_depth:
+            self._pack(right)
+            self._multiply(left, right)
+            return
+        if isinstance(product.rows, int):
+            if product.rows <= FEW_ROWS:
+                self._dot(left, right)
+            else:
+                self._pack(right)
+                self._multiply(left, right)
+            return
+        writer.line(f"if {writer.extent(product.rows)} <= {FEW_ROWS}:")
+        with writer.indented():
+            self._dot(left, right)
+        writer.line("else:")
+        with writer.indented():
+            self._pack(right)
+            self._multiply(left, right)
+
+    @property
+    def _is_along_the_depth(self) -> bool:
+        """Whether neighbours along the depth are neighbours in both operands."""
+        (*outer, depth) = self.product.axes.depth
+        return not outer and depth.left == depth.right == 1
+
+    def _dot(self, left: Terms, right: Terms) -> None:
+        """The product of few rows, both operands read where they lie."""
+        product, ex = self.product, self.writer.extent
+        axes = product.axes
+        (depth,) = axes.depth
+        rows, left = self._rows(left)
+        target, stride = self._target()
+        a = self._address(product.lhs, axes.left.offset, *left)
+        b = self._address(product.rhs, axes.right.offset, *right, *self._column(axes.column.right))
+        self._call(
+            f"dot_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left), b, ex(axes.column.right),
+            target, ex(stride),
+        )  # fmt: skip
+
+    def _rows(self, left: Terms) -> tuple[str, Terms]:
+        """How many rows there are, and where the first one is."""
+        axes = self.product.axes
+        if self.block is None and not axes.lines:
+            return "end - begin", [*left, ("begin", axes.row.left)]
+        return self.writer.extent(self.product.rows), left
+
     def _pack(self, right: Terms) -> None:
         product, ex = self.product, self.writer.extent
         if product.panels is None or product.is_packed_before:
@@ -231,10 +281,7 @@ class ProductLines:
         """The product of a line, of a block of columns, or of the rows of a slice."""
         product, ex = self.product, self.writer.extent
         axes = product.axes
-        rows_of_slice = self.block is None and not axes.lines
-        rows = "end - begin" if rows_of_slice else ex(product.rows)
-        if rows_of_slice:
-            left = [*left, ("begin", axes.row.left)]
+        rows, left = self._rows(left)
         target, stride = self._target()
         *outer, depth = axes.depth
         segment = outer.pop() if outer else None
