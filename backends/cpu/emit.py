@@ -268,26 +268,36 @@ class _Emitter:
         with writer.indented():
             if not block.is_exact:
                 writer.line(f"stop = min(block + {block.columns}, last)")
+            first, span = self.nest.passes[0], f"block, {block.stop}"
+            if self.product is not None and self.product.has_stretches:
+                self._column_lines(first, span)
+                with self.product.each_stretch():
+                    self._column_rows(first, "top, bottom", span)
+                return
             if self.product is not None:
                 self.product.write()
-            self._by_columns(f"block, {block.stop}")
+            self._by_columns(span)
 
     def _by_columns(self, span: str) -> None:
-        writer = self.writer
         for number, walk in enumerate(self.nest.passes):
             if len(self.nest.passes) > 1:
-                writer.comment(f"pass {number}")
+                self.writer.comment(f"pass {number}")
             self._column_lines(walk, span)
             if not walk.needs_elements:
                 continue
             if self.nest.split:
-                writer.line(f"for i in range({writer.extent(self.nest.rows)}):")
-                with writer.indented():
-                    self.rows.write_indices(writer)
-                    writer.statements(walk.row_loads)
-                    self._column_elements(walk, span)
+                self._column_rows(walk, self.writer.extent(self.nest.rows), span)
             else:
                 self._column_elements(walk, span)
+
+    def _column_rows(self, walk: Pass, rows: str, span: str) -> None:
+        """The elements of some columns in some rows."""
+        writer = self.writer
+        writer.line(f"for i in range({rows}):")
+        with writer.indented():
+            self.rows.write_indices(writer)
+            writer.statements(walk.row_loads)
+            self._column_elements(walk, span)
 
     def _column_lines(self, walk: Pass, span: str) -> None:
         writer = self.writer

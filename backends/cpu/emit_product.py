@@ -44,6 +44,8 @@ class Block:
 
 DEPTH_OF_PART = 512  # places of a depth of one axis that stay together when it is cut
 
+STRETCH = 72  # rows that stay in the first-level cache until the pass over them: a number of whole tiles
+
 Terms = list[tuple[str, Extent]]  # an index and its stride
 
 
@@ -68,6 +70,7 @@ class ProductLines:
         self.writer = writer
         self.width = panel_width(product)
         self.name = computing(product.result.dtype).name
+        self._in_stretch = False
 
     @property
     def parts(self) -> Extent:
@@ -105,7 +108,8 @@ class ProductLines:
     def _result_elements(self) -> Extent:
         product = self.product
         if self.block is not None:
-            return product.lines * product.rows * self.block.columns
+            rows = STRETCH if self.has_stretches else product.lines * product.rows
+            return rows * self.block.columns
         return product.rows * product.columns
 
     def element(self) -> str | None:
@@ -114,7 +118,8 @@ class ProductLines:
             return None
         start = f"slice * {self.writer.extent(self._result_elements)}"
         if self.block is not None:
-            return f"{self.product.result.name}[{start} + i * {self.block.columns} + j - block]"
+            i = "(i - top)" if self.has_stretches else "i"
+            return f"{self.product.result.name}[{start} + {i} * {self.block.columns} + j - block]"
         if self.by_lines:
             columns = self.writer.extent(self.product.columns)
             return f"{self.product.result.name}[{start} + (i - line_begin) * {columns} + j]"
@@ -126,6 +131,42 @@ class ProductLines:
         """The product for a block of columns, or for the rows of the slice: there are no lines to walk."""
         self.writer.node(self.product.node)
         self._pack_and_multiply([], [])
+
+    @property
+    def has_stretches(self) -> bool:
+        """Whether a block of columns is computed some rows at a time."""
+        return self.block is not None and goes_by_stretches(self.nest)
+
+    @contextmanager
+    def each_stretch(self) -> Iterator[None]:
+        """A loop over stretches of rows, from `top` to `bottom`: the product of each, and room for what follows it.
+
+        The product of a stretch lies in the first-level cache, however far the rows of the result are apart, and the
+        result is written once.
+        """
+        writer, rows = self.writer, self.writer.extent(self.product.rows)
+        if self._may_be_few:
+            writer.line(f"if {rows} > {FEW_ROWS}:")
+            with writer.indented():
+                self._pack([])
+        elif not self._are_few:
+            self._pack([])
+        writer.line(f"for top in range(0, {rows}, {STRETCH}):")
+        with writer.indented():
+            writer.line(f"bottom = min(top + {STRETCH}, {rows})")
+            self._in_stretch = True
+            writer.node(self.product.node)
+            if self._may_be_few:
+                writer.line(f"if {rows} <= {FEW_ROWS}:")
+                with writer.indented():
+                    self._dot([], [])
+                writer.line("else:")
+                with writer.indented():
+                    self._multiply([], [])
+            else:
+                (self._dot if self._are_few else self._multiply)([], [])
+            self._in_stretch = False
+            yield
 
     @contextmanager
     def each_line(self) -> Iterator[None]:
@@ -205,28 +246,36 @@ class ProductLines:
     def _pack_and_multiply(self, left: Terms, right: Terms) -> None:
         """The product by way of panels, where there are any; but few rows take the right operand as it is."""
         product, writer = self.product, self.writer
-        if product.panels is None or self._is_packed_before or not self._is_along_the_depth:
-            self._pack(right)
-            self._multiply(left, right)
-            return
-        if isinstance(product.rows, int):
-            if product.rows <= FEW_ROWS:
+        if self._may_be_few:
+            writer.line(f"if {writer.extent(product.rows)} <= {FEW_ROWS}:")
+            with writer.indented():
                 self._dot(left, right)
-            else:
+            writer.line("else:")
+            with writer.indented():
                 self._pack(right)
                 self._multiply(left, right)
-            return
-        writer.line(f"if {writer.extent(product.rows)} <= {FEW_ROWS}:")
-        with writer.indented():
+        elif self._are_few:
             self._dot(left, right)
-        writer.line("else:")
-        with writer.indented():
+        else:
             self._pack(right)
             self._multiply(left, right)
 
     @property
+    def _are_few(self) -> bool:
+        """Whether the right operand is read where it lies, along the depth."""
+        rows = self.product.rows
+        return self._is_along_the_depth and isinstance(rows, int) and rows <= FEW_ROWS
+
+    @property
+    def _may_be_few(self) -> bool:
+        """Whether the run decides that."""
+        return self._is_along_the_depth and not isinstance(self.product.rows, int)
+
+    @property
     def _is_along_the_depth(self) -> bool:
-        """Whether neighbours along the depth are neighbours in both operands."""
+        """Whether the kernel would pack an operand, and neighbours along the depth are neighbours in both of them."""
+        if self.product.panels is None or self._is_packed_before:
+            return False
         (*outer, depth) = self.product.axes.depth
         return not outer and depth.left == depth.right == 1
 
@@ -247,6 +296,8 @@ class ProductLines:
     def _rows(self, left: Terms) -> tuple[str, Terms]:
         """How many rows there are, and where the first one is."""
         axes = self.product.axes
+        if self._in_stretch:
+            return "bottom - top", [*left, ("top", axes.row.left)]
         if self.block is None and not axes.lines:
             return "end - begin", [*left, ("begin", axes.row.left)]
         return self.writer.extent(self.product.rows), left
@@ -335,6 +386,17 @@ class ProductLines:
 
     def _call(self, function: str, *arguments: str) -> None:
         self.writer.line(self.writer.called(f"{function}({', '.join(arguments)})"))
+
+
+def goes_by_stretches(nest: Nest) -> bool:
+    """Whether a kernel that is cut by columns computes some rows at a time in memory of its own, each followed by its
+    only pass. Not where every stretch would copy parts of the right operand.
+    """
+    product = nest.product
+    if product is None or product.panels is None or product.axes.lines or nest.cut is not Cut.COLUMNS or not nest.split:
+        return False
+    is_short = isinstance(product.rows, int) and product.rows <= STRETCH
+    return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements
 
 
 def cut_by_columns(nest: Nest, unit: int, least: int) -> Block | None:

@@ -18,6 +18,7 @@ from functools import cached_property
 
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
+from graphc.backends.cpu.emit_product import goes_by_stretches
 from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
 from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own
@@ -235,6 +236,8 @@ class Program:
         self, nest: Nest, outer: dict[Value, Value], shares: dict[Value, tuple[Value, ...]]
     ) -> int | None:
         """The output that the product lies in, by its number: none that is to be written over the state it replaces."""
+        if goes_by_stretches(nest):
+            return None
         for number, home in enumerate(nest.product_homes):
             assert home.value is not None
             value = outer[home.value]

@@ -14,7 +14,7 @@ RESERVED = frozenset(
     {
         "row", "slice", "slices", "begin", "end", "first", "last", "rows", "columns", "share", "address", "extent",
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
-        "fetch", "min", "stop", "tile", "line_begin", "line_end", "line_rest", "deep_rest",
+        "fetch", "min", "stop", "tile", "top", "bottom", "line_begin", "line_end", "line_rest", "deep_rest",
     }
 )  # fmt: skip
 
