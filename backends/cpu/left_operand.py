@@ -20,6 +20,7 @@ SETS_OF_CACHE = 4096  # bytes after which the first-level cache begins anew
 WAYS_OF_CACHE = 8  # lines it holds of addresses that far apart
 DEPTH_BYTES = 1024  # of a row, in a block of depth
 COPIED_ROWS = 96
+FAR = 1024  # bytes between columns of A from where on each is on a page of its own, or nearly so
 
 
 class AsItIs:
@@ -95,7 +96,8 @@ class Columns(AsItIs):
 def left_operand(b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, columns: int | None) -> AsItIs:
     """How to read an A of these strides, in bytes; `columns` of C, where known, tell whether a copy is worth it."""
     collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
+    panels = 2 if isinstance(depth, int) and depth < FAR else 1  # of C, for which reading A again costs less than a copy
     known = isinstance(row, int) and isinstance(depth, int)
-    few = columns is not None and columns <= 2 * tiling.width
+    few = columns is not None and columns <= panels * tiling.width
     as_it_is = (known and few) or (isinstance(depth, int) and depth == tiling.size and not collides)
     return (AsItIs if as_it_is else Columns)(b, tiling, row, depth)
