@@ -18,6 +18,7 @@ POINTERS = frozenset(
 CONTRACTIONS = frozenset(
     f"{name}_{dtype}" for name in ("dot", "gemm", "gemm_segments", "pack") for dtype in ("f32", "f64")
 )
+LEFT_PANELS = frozenset(f"{name}_{dtype}" for name in ("gemm_panels", "pack_rows") for dtype in ("f32", "f64"))
 WINOGRAD = frozenset(
     f"{name}_{dtype}"
     for name in ("winograd", "winograd_weights", "winograd_gradient", "winograd_kernel")
@@ -37,7 +38,7 @@ def reserved() -> frozenset[str]:
     """Names that values of kernels may not take."""
     scalars = " ".join(op.scalar for op in REGISTRY.values() if op.scalar)
     called = frozenset(re.findall(r"\b([a-z_]\w*)\(", scalars))
-    return called | POINTERS | CONTRACTIONS | WINOGRAD | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
+    return called | POINTERS | CONTRACTIONS | LEFT_PANELS | WINOGRAD | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
 
 
 def imports(called: Collection[str], body: str) -> list[str]:
@@ -46,12 +47,13 @@ def imports(called: Collection[str], body: str) -> list[str]:
     numpy = sorted(NUMPY & words)
     pointers = sorted(POINTERS & set(called))
     contractions = sorted(CONTRACTIONS & set(called))
-    functions = sorted(set(called) - POINTERS - CONTRACTIONS - WINOGRAD - NUMPY - BUILTIN)
+    functions = sorted(set(called) - POINTERS - CONTRACTIONS - LEFT_PANELS - WINOGRAD - NUMPY - BUILTIN)
     lines = [f"from math import {name}" for name in ("inf", "nan") if name in words]
     for module, names in (
         ("numpy", numpy),
         ("graphc.backends.cpu.contraction", contractions),
         ("graphc.backends.cpu.functions", functions),
+        ("graphc.backends.cpu.left_panels", sorted(LEFT_PANELS & set(called))),
         ("graphc.backends.cpu.pointer", pointers),
         ("graphc.backends.cpu.winograd_calls", sorted(WINOGRAD & set(called))),
     ):

@@ -33,7 +33,7 @@ from llvmlite import ir
 
 from graphc.backends.cpu.dots import DOT, Dots
 from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
-from graphc.backends.cpu.left_operand import DEPTH_BYTES, left_operand
+from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
@@ -76,22 +76,28 @@ class Gemm:
     def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
         self.module, self.tiling, self.literals = module, tiling, literals
 
+    title, names = "gemm", GEMM
+
     def emit(self) -> ir.Function:
         """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in GEMM)
-        name = f"graphc.gemm.{self.tiling.suffix}.{known}"
+        known = ".".join(str(self.literals.get(name, "x")) for name in self.names)
+        name = f"graphc.{self.title}.{self.tiling.suffix}.{known}"
         if name in self.module.globals:
             return self.module.globals[name]
-        function, b = new_function(self.module, name, [(x, POINTER if x in ADDRESSES else I64) for x in GEMM])
-        given: dict[str, Any] = dict(zip(GEMM, function.args, strict=True)) | self.literals
-        stride = {x: times(b, given[x], self.tiling.size) for x in GEMM if "_" in x}
-        self.a_row, self.a_depth, self.c_row = stride["a_row"], stride["a_depth"], stride["c_row"]
-        self.b_panel, self.b_depth = stride["b_panel"], stride["b_depth"]
+        function, b = new_function(self.module, name, [(x, POINTER if x in ADDRESSES else I64) for x in self.names])
+        given: dict[str, Any] = dict(zip(self.names, function.args, strict=True)) | self.literals
+        stride = {x: times(b, given[x], self.tiling.size) for x in self.names if "_" in x}
+        self.c_row, self.b_panel, self.b_depth = stride["c_row"], stride["b_panel"], stride["b_depth"]
         self.m, self.n, self.k = (word(given[x]) for x in "mnk")
-        self.left = left_operand(b, self.tiling, self.a_row, self.a_depth, self.literals.get("n"))
+        self.left = self.left_operand(b, given["k"], stride)
+        self.a_row, self.a_depth = self.left.row, self.left.depth
         self._depths(b, given["a"], given["b"], given["c"])
         b.ret_void()
         return function
+
+    def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
+        """How A is read."""
+        return left_operand(b, self.tiling, stride["a_row"], stride["a_depth"], self.literals.get("n"))
 
     def _depths(self, b: ir.IRBuilder, a: ir.Value, right: ir.Value, c: ir.Value) -> None:
         """Blocks of depth, at least one: sums over nothing are written too."""

@@ -274,7 +274,7 @@ class ProductLines:
     @property
     def _is_along_the_depth(self) -> bool:
         """Whether the kernel would pack an operand, and neighbours along the depth are neighbours in both of them."""
-        if self.product.panels is None or self._is_packed_before:
+        if self.product.panels is None or self.product.is_packed_before:
             return False
         (*outer, depth) = self.product.axes.depth
         return not outer and depth.left == depth.right == 1
@@ -348,6 +348,13 @@ class ProductLines:
             else:
                 b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *self._column(1))
                 panel, step = str(self.width), ex(depth.right)
+            if product.left_panels is not None:
+                first = [("top", depth.extent)] if self._in_stretch else []
+                self._call(
+                    f"gemm_panels_{self.name}", rows, self._columns, ex(depth.extent),
+                    self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride),
+                )  # fmt: skip
+                return
             if segment is None:
                 self._call(
                     f"gemm_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left), ex(depth.left),

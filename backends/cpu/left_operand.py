@@ -96,7 +96,9 @@ class Columns(AsItIs):
 def left_operand(b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, columns: int | None) -> AsItIs:
     """How to read an A of these strides, in bytes; `columns` of C, where known, tell whether a copy is worth it."""
     collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
-    panels = 2 if isinstance(depth, int) and depth < FAR else 1  # of C, for which reading A again costs less than a copy
+    panels = (
+        2 if isinstance(depth, int) and depth < FAR else 1
+    )  # of C, for which reading A again costs less than a copy
     known = isinstance(row, int) and isinstance(depth, int)
     few = columns is not None and columns <= panels * tiling.width
     as_it_is = (known and few) or (isinstance(depth, int) and depth == tiling.size and not collides)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from graphc.backends.cpu.calls import reserved
 from graphc.backends.cpu.emit import KernelSource, emit
 from graphc.backends.cpu.emit_pack import with_packed_operand
+from graphc.backends.cpu.emit_pack_rows import with_packed_rows
 from graphc.backends.nests.lower import lower
 from graphc.backends.nests.nest import Buffer, Nest
 from graphc.ir import Graph, Literal, Value
@@ -28,11 +29,13 @@ class Lowered:
     values: tuple[Value, ...]  # of the region that was lowered: inputs, then outputs
     nest: Nest
     _plain: Nest
-    _sources: dict[tuple[int | None, bool], tuple[KernelSource, str, Nest]] = field(default_factory=dict)
+    _sources: dict[tuple[int | None, bool, bool], tuple[KernelSource, str, Nest]] = field(default_factory=dict)
 
-    def source(self, home: int | None, *, packed_before: bool = False) -> tuple[KernelSource, str, Nest]:
+    def source(
+        self, home: int | None, *, packed_before: bool = False, packed_rows: bool = False
+    ) -> tuple[KernelSource, str, Nest]:
         """The source for one step, the kernel's key, and its nest; `home` is the number of a home of the product."""
-        variant = home, packed_before
+        variant = home, packed_before, packed_rows
         if variant not in self._sources:
             nest, plain = self.nest, self._plain
             if home is not None:
@@ -40,6 +43,8 @@ class Lowered:
                 plain = replace(plain, product_home=plain.product_homes[home])
             if packed_before:
                 nest, plain = with_packed_operand(nest), with_packed_operand(plain)
+            if packed_rows:
+                nest, plain = with_packed_rows(nest), with_packed_rows(plain)
             self._sources[variant] = emit(nest), emit(plain, comments=False).text, nest
         source, key, nest = self._sources[variant]
         return _with_scratch_of_its_own(source), key, nest

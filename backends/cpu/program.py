@@ -10,7 +10,7 @@ written to the model's state when one does.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from collections.abc import Set as AbstractSet
 from copy import copy
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from functools import cached_property
 
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
+from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, packs_rows
 from graphc.backends.cpu.emit_product import goes_by_stretches
 from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
@@ -141,12 +142,16 @@ class Program:
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
         home = self._home_of_product(nest, outer, shares)
         packed_before = packs_in_every_slice(nest) or self._multiplies_steady_matrix(nest, outer)
-        source, key, nest = lowered.source(home, packed_before=packed_before)
+        packed_rows = packs_rows(nest)
+        source, key, nest = lowered.source(home, packed_before=packed_before, packed_rows=packed_rows)
         if packed_before:
             assert nest.product is not None
             assert nest.product.panels is not None
-            assert nest.product.panels.value is not None
-            outer[nest.product.panels.value] = self._packed(nest.product, outer)
+            outer[_value_of(nest.product.panels)] = self._packed(nest.product, outer)
+        if packed_rows:
+            assert nest.product is not None
+            assert nest.product.left_panels is not None
+            outer[_value_of(nest.product.left_panels)] = self._packed_rows(nest.product, outer)
         kernel = self._kernel(source.title, source.text, key, nest)
         buffers = {buffer: outer[buffer.value] for buffer in nest.buffers if buffer.value is not None}
         step = Step(kernel, source, node, buffers, shares)
@@ -180,14 +185,32 @@ class Program:
     def _packed(self, product: Product, outer: dict[Value, Value]) -> Value:
         """The panels of a product's right operand, packed by a step of its own for all kernels that read it."""
         matrix, axes = outer[_value_of(product.rhs)], product.axes
-        key = self.root(matrix), axes.depth, axes.column, axes.right.offset
+        assert product.panels is not None
+        key = "right", self.root(matrix), axes.depth, axes.column, axes.right.offset
+        return self._packed_by(emit_pack, key, product, matrix, _value_of(product.panels))
+
+    def _packed_rows(self, product: Product, outer: dict[Value, Value]) -> Value:
+        """The panels of a product's left operand, the same way."""
+        matrix, axes = outer[_value_of(product.lhs)], product.axes
+        assert product.left_panels is not None
+        key = "left", self.root(matrix), axes.depth, axes.row, axes.left.offset
+        return self._packed_by(emit_pack_rows, key, product, matrix, _value_of(product.left_panels))
+
+    def _packed_by(
+        self,
+        emitter: Callable[[Product, Buffer, Buffer], KernelSource],
+        key: Hashable,
+        product: Product,
+        matrix: Value,
+        like: Value,
+    ) -> Value:
+        """The panels of a matrix, by a step that fills them where there is none yet."""
         if key not in self._panels:
-            assert product.panels is not None
-            name = f"{matrix.name}_panels_{len(self._panels)}"  # one matrix may be packed both ways
-            self._panels[key] = panels = Value(name, _value_of(product.panels).type)
+            name = f"{matrix.name}_panels_{len(self._panels)}"  # one matrix may be packed in several ways
+            self._panels[key] = panels = Value(name, like.type)
             source_buffer = Buffer("matrix_in", matrix.type.dtype, "input", matrix.type.size, matrix)
             target = Buffer("panels_out", panels.type.dtype, "output", panels.type.size, panels)
-            source = emit_pack(product, source_buffer, target)
+            source = emitter(product, source_buffer, target)
             kernel = self._kernel(source.title, source.text, source.text, None)
             steps = self.before_loop if self.root(matrix) in self.same_everywhere else self.steps
             steps.append(Step(kernel, source, product.node, {source_buffer: matrix, target: panels}))

@@ -201,6 +201,7 @@ class Product:
     axes: MatrixProduct
     panels: Buffer | None  # where rhs is packed, when its columns do not lie side by side
     node: Node
+    left_panels: Buffer | None = None  # an input, when somebody else has packed lhs
 
     @property
     def is_packed_before(self) -> bool:

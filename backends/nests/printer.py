@@ -58,6 +58,8 @@ def _product(product: Product) -> Iterator[str]:
     if product.panels is not None:
         how = "in panels already," if product.panels.role == "input" else "packed into"
         packed = f", {how} {product.panels.name}"
+    if product.left_panels is not None:
+        packed += f", the left one in panels already, {product.left_panels.name}"
     depth = " × ".join(str(axis.extent) for axis in axes.depth)
     yield (
         f"  product {result}[{product.rows}, {product.columns}] = {_strided(product.lhs, axes.left)} · "

@@ -1,0 +1,91 @@
+"""The kernel that packs the left operand of a product once, for all blocks of columns.
+
+    pack_rows_f32(n4, 2048, address(relu_in, 0), 2048, 1, address(panels_out, 0))
+
+A kernel that is cut by columns reads all of its left operand for each block of them. Where its rows are a multiple of
+4 KB apart, or it is read by columns, `gemm` would copy it to the stack as often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.cpu.left_operand import SETS_OF_CACHE
+from graphc.backends.cpu.row_words import RowWords
+from graphc.backends.cpu.vector_ir import Tiling
+from graphc.backends.nests.nest import Buffer, Nest, Product
+from graphc.backends.nests.scalar import computing
+from graphc.dim import Extent
+from graphc.ir import Value
+from graphc.passes.fuse.place import Cut
+from graphc.types import TensorType
+
+LEAST_COLUMNS = 128  # two blocks at least
+LEAST_ROWS = 64  # of an operand that is read by columns
+
+
+def packs_rows(nest: Nest) -> bool:
+    """Whether a nest would copy its left operand for each of several blocks of columns."""
+    product = nest.product
+    if product is None or nest.cut is not Cut.COLUMNS or not nest.split or product.axes.lines:
+        return False
+    columns, axes = product.columns, product.axes
+    if len(axes.depth) != 1 or not isinstance(columns, int) or columns < LEAST_COLUMNS:
+        return False
+    row, (depth,) = axes.row, axes.depth
+    if depth.left == 1:
+        size = computing(product.result.dtype).itemsize
+        return isinstance(row.left, int) and row.left * size % SETS_OF_CACHE == 0 and row.extent != 1
+    return row.left == 1 and isinstance(row.extent, int) and row.extent >= LEAST_ROWS
+
+
+def with_packed_rows(nest: Nest) -> Nest:
+    """The nest with panels of its left operand as an input, which somebody else fills."""
+    product = nest.product
+    assert product is not None
+    dtype = computing(product.result.dtype)
+    value = Value(f"{product.lhs.name}_rows", TensorType(dtype, (_elements(product),)))
+    panels = Buffer(value.name, dtype, "input", value.type.size, value)
+    return replace(nest, buffers=[*nest.buffers, panels], product=replace(product, left_panels=panels))
+
+
+def _elements(product: Product) -> Extent:
+    height = _height(product)
+    (depth,) = product.axes.depth
+    return (product.rows + (height - 1)) // height * height * depth.extent
+
+
+def _height(product: Product) -> int:
+    """Rows of a panel."""
+    return Tiling.of(computing(product.result.dtype).numpy.name).rows
+
+
+def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
+    """The source of the kernel that fills the panels."""
+    height, name = _height(product), computing(product.result.dtype).name
+    axes, (depth,) = product.axes, product.axes.depth
+    row = RowWords(source, panels)
+    units = (product.rows + (height - 1)) // height
+    rows, k, count = row.number(product.rows), row.number(depth.extent), row.number(units)
+    start, by_row, by_depth = row.number(axes.left.offset), row.number(axes.row.left), row.number(depth.left)
+    read = "address, extent" if row.lines else "address"
+    text = "\n".join(
+        [
+            f"from graphc.backends.cpu.left_panels import pack_rows_{name}",
+            f"from graphc.backends.cpu.pointer import {read}, {name}, share",
+            "",
+            "",
+            "def kernel(row, slice, slices):",
+            f'    """{height} rows side by side, of a matrix that products read as their left operand."""',
+            f"    matrix_in = {name}(row, 1)",
+            f"    panels_out = {name}(row, 2)",
+            *row.lines,
+            f"    first = share({count}, slice, slices) * {height}",
+            f"    last = min(share({count}, slice + 1, slices) * {height}, {rows})",
+            f"    matrix = address(matrix_in, {start} + first * {by_row})",
+            f"    pack_rows_{name}(last - first, {k}, matrix, {by_row}, {by_depth}, address(panels_out, first * {k}))",
+            "",
+        ]
+    )
+    return KernelSource("pack_rows", text, row.words, {}, units, product.rows * depth.extent)

@@ -1,0 +1,157 @@
+"""A left operand packed before: panels of as many rows as a tile has, so that a tile reads its part of A as one stream.
+
+    pack_rows(m, k, a, a_row, a_depth, packed)
+        A[i·a_row + p·a_depth], 0 <= i < m, 0 <= p < k, to ceil(m / H) panels of k columns of H, the height of a tile
+    gemm_panels(m, n, k, a, b, b_panel, b_depth, c, c_row)
+        `gemm` for an A in such panels
+
+A tile reads one element of each of its rows at every p. Where rows are 4 KB apart, all of these fall into one set of
+the first-level cache; and a copy on the stack (`left_operand.py`) has to be made anew for each block of columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from graphc.backends.cpu.contraction import Gemm, panel_width
+from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.left_operand import AsItIs
+from graphc.backends.cpu.microkernel import Strides
+from graphc.backends.cpu.packing import transpose
+from graphc.backends.cpu.vector_ir import (
+    I64,
+    POINTER,
+    Tiling,
+    Vectors,
+    Word,
+    at,
+    count_up,
+    new_function,
+    smaller,
+    times,
+    word,
+)
+
+PACK_ROWS = ("m", "k", "a", "a_row", "a_depth", "packed")
+GEMM_PANELS = ("m", "n", "k", "a", "b", "b_panel", "b_depth", "c", "c_row")
+
+
+class Panels(AsItIs):
+    """Row i is in panel i // H; tiles that are shorter than H are parts of the last one."""
+
+    def __init__(self, b: ir.IRBuilder, tiling: Tiling, k: Word) -> None:
+        super().__init__(b, tiling, times(b, k, tiling.size), tiling.rows * tiling.size)
+
+    def tile(self, block: ir.Value, i: ir.Value, height: int) -> tuple[ir.Value, Strides]:
+        b, tiling = self.b, self.tiling
+        within = b.srem(i, word(tiling.rows))
+        start = at(b, block, times(b, self.row, b.sub(i, within)), times(b, within, tiling.size))
+        return start, Strides(tiling.size, tiling.rows * tiling.size)
+
+
+class GemmPanels(Gemm):
+    """The loops of a product whose left operand is in panels."""
+
+    title, names = "gemm_panels", GEMM_PANELS
+
+    def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
+        return Panels(b, self.tiling, k)
+
+
+class RowPacking:
+    """Panels out of a matrix whose rows are contiguous: squares of vectors, turned around in registers."""
+
+    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
+        self.module, self.tiling, self.literals = module, tiling, literals
+
+    def emit(self) -> ir.Function:
+        """The function, once per module and combination of known numbers."""
+        known = ".".join(str(self.literals.get(name, "x")) for name in PACK_ROWS)
+        title = f"graphc.pack_rows.{self.tiling.suffix}.{known}"
+        if title in self.module.globals:
+            return self.module.globals[title]
+        arguments = [(x, POINTER if x in ADDRESSES else I64) for x in PACK_ROWS]
+        function, b = new_function(self.module, title, arguments)
+        self.b, self.v = b, Vectors(self.tiling, b)
+        given: dict[str, Any] = dict(zip(PACK_ROWS, function.args, strict=True)) | self.literals
+        self.m, self.k, size, height = word(given["m"]), word(given["k"]), self.tiling.size, self.tiling.rows
+        self.row, self.depth = times(b, given["a_row"], size), times(b, given["a_depth"], size)
+        whole = b.sub(self.k, b.srem(self.k, word(self.tiling.lanes)))
+
+        def panel(i: ir.Value) -> None:
+            source = at(b, given["a"], times(b, self.row, i))
+            target = at(b, given["packed"], times(b, times(b, self.k, size), i))
+            last = b.sub(smaller(b, b.sub(self.m, i), height), word(1))
+            unit = b.icmp_signed("==", word(self.depth), word(size))
+            stop = b.select(unit, whole, word(0))
+            count_up(b, 0, stop, self.tiling.lanes, lambda p: self._square(p, source, target, last), "square")
+            count_up(b, stop, self.k, 1, lambda p: self._column(p, source, target, last), "column")
+
+        count_up(b, 0, self.m, height, panel, "panel")
+        b.ret_void()
+        return function
+
+    def _square(self, p: ir.Value, source: ir.Value, target: ir.Value, last: ir.Value) -> None:
+        """As many columns as a vector has lanes; where rows are missing, the last one again."""
+        b, v, lanes, size, height = self.b, self.v, self.tiling.lanes, self.tiling.size, self.tiling.rows
+        from_p, to_p = at(b, source, times(b, p, size)), at(b, target, times(b, p, height * size))
+        groups = []
+        for first in range(0, height, lanes):
+            rows = range(first, min(first + lanes, height))
+            read = [v.load(at(b, from_p, times(b, self.row, smaller(b, word(i), last)))) for i in rows]
+            groups.append(transpose(b, read + [v.zero] * (lanes - len(read))))
+        for j in range(lanes):
+            for number, group in enumerate(groups):
+                count = min(lanes, height - number * lanes)
+                mask = None if count == lanes else v.mask(word(count))
+                v.store(group[j], at(b, to_p, (j * height + number * lanes) * size), mask)
+
+    def _column(self, p: ir.Value, source: ir.Value, target: ir.Value, last: ir.Value) -> None:
+        """One column, element by element."""
+        b, size, height = self.b, self.tiling.size, self.tiling.rows
+        from_p, to_p = at(b, source, times(b, self.depth, p)), at(b, target, times(b, p, height * size))
+
+        def element(i: ir.Value) -> None:
+            value = self.v.scalar(at(b, from_p, times(b, self.row, smaller(b, i, last))))
+            b.store(value, at(b, to_p, times(b, i, size))).align = size
+
+        count_up(b, 0, word(height), 1, element, "element")
+
+
+def _gemm_panels(dtype: str) -> Any:
+    def typed(_: Any, m: Any, n: Any, k: Any, a: Any, b: Any, b_panel: Any, b_depth: Any, c: Any, c_row: Any) -> Any:
+        kinds = (m, n, k, a, b, b_panel, b_depth, c, c_row)
+        return typed_call(GemmPanels, dtype, dict(zip(GEMM_PANELS, kinds, strict=True)))
+
+    def plain(m: int, n: int, k: int, a: int, b: int, b_panel: int, b_depth: int, c: int, c_row: int) -> None:
+        height, width = Tiling.of(dtype).rows, panel_width(dtype)
+        panels = memory_of(dtype, a, (-(-int(m) // height), k, height), (int(k) * height, height, 1))
+        A = panels.transpose(0, 2, 1).reshape(-1, int(k))[: int(m)]
+        for j in range(0, int(n), width):
+            columns = min(width, int(n) - j)
+            B = memory_of(dtype, int(b) + j // width * int(b_panel) * A.itemsize, (k, columns), (b_depth, 1))
+            memory_of(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))[:] = A @ B
+
+    return called_by_kernels(f"gemm_panels_{dtype}", typed, plain)
+
+
+def _pack_rows(dtype: str) -> Any:
+    def typed(_: Any, m: Any, k: Any, a: Any, a_row: Any, a_depth: Any, packed: Any) -> Any:
+        return typed_call(RowPacking, dtype, dict(zip(PACK_ROWS, (m, k, a, a_row, a_depth, packed), strict=True)))
+
+    def plain(m: int, k: int, a: int, a_row: int, a_depth: int, packed: int) -> None:
+        height = Tiling.of(dtype).rows
+        A = memory_of(dtype, a, (m, k), (a_row, a_depth))
+        panels = memory_of(dtype, packed, (-(-int(m) // height), k, height), (int(k) * height, height, 1))
+        for i, panel in enumerate(panels):
+            rows = A[i * height : (i + 1) * height]
+            panel[:, : len(rows)] = rows.T
+            panel[:, len(rows) :] = rows[-1:].T
+
+    return called_by_kernels(f"pack_rows_{dtype}", typed, plain)
+
+
+gemm_panels_f32, gemm_panels_f64 = _gemm_panels("float32"), _gemm_panels("float64")
+pack_rows_f32, pack_rows_f64 = _pack_rows("float32"), _pack_rows("float64")

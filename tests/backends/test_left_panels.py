@@ -1,0 +1,99 @@
+"""Left operands packed before: panels at every edge of tiles and vectors, products with them, no byte beyond."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numba import njit
+
+import graphc as gc
+from another_process import run_again
+from graphc.backends.cpu.contraction import panel_width
+from graphc.backends.cpu.left_panels import gemm_panels_f32, gemm_panels_f64, pack_rows_f32, pack_rows_f64
+from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.vector_ir import Tiling
+from guarded_memory import Guarded
+
+POOLS = [Guarded(2_000_000) for _ in range(4)]
+
+
+def compiled(pack, gemm):
+    @njit("void(int64,int64,uintp,int64,int64,uintp)")
+    def packing(m, k, a, a_row, a_depth, packed):
+        pack(m, k, a, a_row, a_depth, packed)
+
+    @njit("void(int64,int64,int64,uintp,uintp,int64,int64,uintp,int64)")
+    def multiplying(m, n, k, a, b, b_panel, b_depth, c, c_row):
+        gemm(m, n, k, a, b, b_panel, b_depth, c, c_row)
+
+    return packing, multiplying
+
+
+COMPILED = {"float32": compiled(pack_rows_f32, gemm_panels_f32), "float64": compiled(pack_rows_f64, gemm_panels_f64)}
+
+
+def numbers(pool, shape, dtype):
+    """Small integers, whose sums are exact, up to the last byte that may be touched."""
+    array = POOLS[pool].array(shape, dtype)
+    array[:] = np.random.default_rng(pool).integers(-4, 5, shape)
+    return array
+
+
+@pytest.mark.parametrize("by_columns", [False, True], ids=["rows", "columns"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_edge_of_packed_rows(dtype, by_columns):
+    packing, multiplying = COMPILED[dtype]
+    height = Tiling.of(dtype).rows
+    for m, k, n in product((1, 5, 6, 12, 13, 31), (1, 7, 16, 19, 300), (5, 33)):
+        A, B = numbers(0, (k, m) if by_columns else (m, k), dtype), numbers(1, (k, n), dtype)
+        A = A.T if by_columns else A
+        panels, C = POOLS[2].array((-(-m // height), k, height), dtype), POOLS[3].array((m, n), dtype)
+        C[:] = -77
+        row, depth = (step // A.itemsize for step in A.strides)
+        packing(m, k, A.ctypes.data, row, depth, panels.ctypes.data)
+        multiplying(m, n, k, panels.ctypes.data, B.ctypes.data, panel_width(dtype), n, C.ctypes.data, n)
+        assert np.array_equal(C, A @ B), f"{m} x {k} by {k} x {n}"
+
+
+PACKED = {
+    "rows 4 KB apart": (lambda x, w: gc.tanh(x @ w), (gc.f32["N", 1024], gc.f32[1024, 160])),
+    "a matrix read by columns": (lambda x, w: gc.tanh(x.T @ w), (gc.f32["N", 72], gc.f32["N", 160])),
+    "one read by columns and by rows": (
+        lambda x, w, v: (gc.exp(x @ w), x.T @ v),
+        (gc.f32["N", 1024], gc.f32[1024, 160], gc.f32["N", 160]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_kernels_read_panels_that_were_packed_once(name):
+    function, specs = PACKED[name]
+    exe = gc.compile(gc.trace(function, *specs))
+    assert any("pack_rows_f32(" in kernel.source for kernel in exe.kernels)
+    assert any("gemm_panels_f32(" in kernel.source for kernel in exe.kernels)
+    generator = np.random.default_rng(0)
+    for rows in (1, 3, 75, 200):
+        arrays = [
+            (generator.standard_normal([rows if e == "N" else e for e in map(_plain, spec.shape)]) * 0.1).astype("f4")
+            for spec in specs
+        ]
+        results, expected = exe(*arrays), gc.evaluate(exe.graph, *arrays)
+        if not isinstance(results, tuple):
+            results, expected = (results,), (expected,)
+        for result, wanted in zip(results, expected, strict=True):
+            np.testing.assert_allclose(result, wanted, rtol=1e-5, atol=1e-5)
+
+
+def _plain(extent):
+    return extent if isinstance(extent, int) else str(extent)
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_again_with_vectors_of(bits):
+    if bits == 8 * machine().vector_bytes:
+        pytest.skip("the machine's own vectors")
+    run_again(__file__, only="edge", GRAPHC_VECTOR_BITS=str(bits))
+
+
+def test_again_as_plain_python():
+    run_again(__file__, only="edge", NUMBA_DISABLE_JIT="1")
