@@ -39,7 +39,7 @@ class ArrayForm:
         self._rows = rows
         # Puts the addresses of a tuple's arrays into the rows and gives 1 where they are what the form asks for; else
         # anything may be in the rows. A partial function, as its own arguments are converted once.
-        self.place: Callable[[tuple[Any, ...]], int] = partial(_FITS(fits), ctypes.c_size_t(address_of(self._words)))  # type: ignore[arg-type]
+        self.place: Callable[[tuple[Any, ...]], int] = partial(_FITS(fits), ctypes.c_size_t(address_of(self._words)))
 
     def accept(self, arrays: Sequence[Array]) -> None:
         """These arrays have been found right: from now on their dtypes are known."""

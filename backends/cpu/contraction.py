@@ -76,7 +76,8 @@ class Gemm:
     def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
         self.module, self.tiling, self.literals = module, tiling, literals
 
-    title, names = "gemm", GEMM
+    title: str = "gemm"
+    names: tuple[str, ...] = GEMM
 
     def emit(self) -> ir.Function:
         """The function, once per module and combination of known numbers."""
