@@ -48,12 +48,15 @@ PAUSE: dict[str, tuple[str, list[int]]] = {
 
 numba_typing: Any = templates  # without types
 numba_lowering: Any = lower_builtin
+# How calls of twins are written, by twin: what writes the instructions, and the result's type.
+EMITTED: dict[Callable[..., Any], tuple[Callable[..., Any], Any]] = {}
 
 
 def _emits(emit: Callable[..., Any], result: Any = types.int64) -> Callable[[Twin], Twin]:
     """Makes Numba write `emit(builder, *arguments)` where compiled code calls the twin; it stays a plain function."""
 
     def register(twin: Twin) -> Twin:
+        EMITTED[twin] = emit, result
         arguments = [types.int64] * len(inspect.signature(twin).parameters)
         members = {"key": twin, "cases": [numba_typing.signature(result, *arguments)]}
         template = type("Template", (numba_typing.ConcreteTemplate,), members)

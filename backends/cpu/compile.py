@@ -28,6 +28,8 @@ from numba.core.registry import cpu_target
 
 from graphc.backends.cpu.jobs import FLAGS, Job, import_source, work_on
 from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.translation.scalars import Unknown
+from graphc.backends.cpu.translation.translate import translate
 from graphc.collector import collection_held_back
 from graphc.errors import BackendError
 
@@ -36,14 +38,19 @@ _RUNTIME = ("numba_", "NRT_", "Py", "_Py")  # names that only a process with Num
 
 
 def compile_source(job: Job) -> tuple[bytes, dict[str, Any]]:
-    """The native object of a job, and the metadata to keep with it.
+    """The native object of a job, and the metadata to keep with it: translated, or compiled by Numba's front end.
 
     Raises BackendError with the file and Numba's words where the function does not compile.
     """
     try:
         module = import_source(job.path, job.text)
         unrolls = getattr(module, "UNROLL", False)
-        data, externals = _compile(getattr(module, job.function), job.signature, job.symbol, unrolls)
+        try:
+            translated = translate(module, job.text, job.function, job.signature, job.symbol)
+        except Unknown:
+            data, externals = _compile(getattr(module, job.function), job.signature, job.symbol, unrolls)
+        else:
+            data, externals = _emit(translated, unrolls)
     except BackendError:
         raise
     except Exception as error:
@@ -118,6 +125,22 @@ def _contexts(unrolls: bool = False) -> tuple[Any, Any]:
     typing.refresh()  # intrinsics declared since
     context.refresh()
     return typing, context
+
+
+@global_compiler_lock
+def _emit(module: ir.Module, unrolls: bool) -> tuple[bytes, set[str]]:
+    """The object of a translated module, and the names of the functions that it needs from outside."""
+    generator = _generator(unrolls)
+    module.triple, module.data_layout = llvm.get_process_triple(), generator._data_layout
+    native = llvm.parse_assembly(str(module))
+    builder = generator._pass_builder()
+    first, all_others = llvm.create_new_module_pass_manager(), builder.getModulePassManager()
+    first.add_instruction_combine_pass()  # tiles of products keep the loops that they are written with
+    first.run(native, builder)
+    all_others.run(native, builder)
+    data = generator._tm.emit_object(native)
+    declared = {each.name for each in native.functions if each.is_declaration}
+    return data, {name for name in declared if not name.startswith("llvm.")}
 
 
 @global_compiler_lock

@@ -180,22 +180,28 @@ else:
                 return Signature(types.none, (pointer, types.int64, pointer.element), None)
             return None
 
-    @lower_builtin(operator.getitem, Pointer, types.Integer)
-    def _get(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        pointer, index = arguments
-        loaded = builder.load(builder.gep(pointer, [index], inbounds=True), align=_alignment(sig.args[0]))
-        _scoped(builder, loaded, sig.args[0].word)
-        if sig.args[0].dtype == "bool":
+    def load_element(builder: Any, kind: Pointer, pointer: Any, index: Any) -> Any:
+        """The element at an index, as instructions."""
+        loaded = builder.load(builder.gep(pointer, [index], inbounds=True), align=_alignment(kind))
+        _scoped(builder, loaded, kind.word)
+        if kind.dtype == "bool":
             return builder.icmp_unsigned("!=", loaded, ir.Constant(loaded.type, 0))
         return loaded
 
+    def store_element(builder: Any, kind: Pointer, pointer: Any, index: Any, value: Any) -> None:
+        """Set the element at an index."""
+        if kind.dtype == "bool":
+            value = builder.zext(value, ir.IntType(8)) if value.type.width == 1 else value
+        stored = builder.store(value, builder.gep(pointer, [index], inbounds=True), align=_alignment(kind))
+        _scoped(builder, stored, kind.word)
+
+    @lower_builtin(operator.getitem, Pointer, types.Integer)
+    def _get(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        return load_element(builder, sig.args[0], *arguments)
+
     @lower_builtin(operator.setitem, Pointer, types.Integer, types.Any)
     def _set(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        pointer, index, value = arguments
-        if sig.args[0].dtype == "bool":
-            value = builder.zext(value, ir.IntType(8)) if value.type.width == 1 else value
-        stored = builder.store(value, builder.gep(pointer, [index], inbounds=True), align=_alignment(sig.args[0]))
-        _scoped(builder, stored, sig.args[0].word)
+        store_element(builder, sig.args[0], *arguments)
         return context.get_dummy_value()
 
     def _alignment(kind: Pointer) -> int:
