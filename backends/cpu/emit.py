@@ -48,19 +48,19 @@ class KernelSource:
     has_finish: bool = False
 
 
-def emit(nest: Nest, *, comments: bool = True) -> KernelSource:
-    """The source of a nest; without comments it depends on the nest's structure and names alone."""
-    return _Emitter(nest, comments).run()
+def emit(nest: Nest) -> KernelSource:
+    """The source of a nest."""
+    return _Emitter(nest).run()
 
 
 class _Emitter:
-    def __init__(self, nest: Nest, comments: bool) -> None:
-        indices = list(Writer(nest, comments).indices())
+    def __init__(self, nest: Nest) -> None:
+        indices = list(Writer(nest).indices())
         self.is_flat = _is_flat(nest, indices)
         if self.is_flat:
             nest = replace(nest, cut=Cut.COLUMNS, split=0)
         self.nest = nest
-        self.writer = Writer(nest, comments)
+        self.writer = Writer(nest)
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
         self.block = cut_by_columns(nest, unit, BLOCK)
         self.product = product_lines(nest, nest.product, self.block, self.writer) if nest.product is not None else None

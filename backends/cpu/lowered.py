@@ -3,16 +3,19 @@
     lowered = Lowering().of(region)
     lowered.nest                                    # over the values of the first region of this structure
     source, key, nest = lowered.source(home=None)   # the text and what its rows hold; the text with numbers for names
+    canonical(source.text)                          # "… v5 = exp(v3[v4]) …": equal where names alone differ
 
 A deep model has few structures: the cost of a layer is to find its structure, not to lower it again.
 """
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
-from graphc.backends.cpu.calls import reserved
+from graphc.backends.cpu.calls import BUILTIN, reserved
 from graphc.backends.cpu.emit import KernelSource, emit
 from graphc.backends.cpu.emit_pack import with_packed_operand
 from graphc.backends.cpu.emit_pack_rows import with_packed_rows
@@ -28,7 +31,6 @@ class Lowered:
 
     values: tuple[Value, ...]  # of the region that was lowered: inputs, then outputs
     nest: Nest
-    _plain: Nest
     _sources: dict[tuple[int | None, bool, bool], tuple[KernelSource, str, Nest]] = field(default_factory=dict)
 
     def source(
@@ -37,15 +39,15 @@ class Lowered:
         """The source for one step, the kernel's key, and its nest; `home` is the number of a home of the product."""
         variant = home, packed_before, packed_rows
         if variant not in self._sources:
-            nest, plain = self.nest, self._plain
+            nest = self.nest
             if home is not None:
                 nest = replace(nest, product_home=nest.product_homes[home])
-                plain = replace(plain, product_home=plain.product_homes[home])
             if packed_before:
-                nest, plain = with_packed_operand(nest), with_packed_operand(plain)
+                nest = with_packed_operand(nest)
             if packed_rows:
-                nest, plain = with_packed_rows(nest), with_packed_rows(plain)
-            self._sources[variant] = emit(nest), emit(plain, comments=False).text, nest
+                nest = with_packed_rows(nest)
+            source = emit(nest)
+            self._sources[variant] = source, canonical(source.text), nest
         source, key, nest = self._sources[variant]
         return _with_scratch_of_its_own(source), key, nest
 
@@ -71,9 +73,23 @@ class Lowering:
         key = structure_of(region)
         if key not in self._known:
             values = (*region.inputs, *dict.fromkeys(region.outputs))
-            nest = lower(region, reserved=reserved())
-            self._known[key] = Lowered(values, nest, lower(region, canonical=True))
+            self._known[key] = Lowered(values, lower(region, reserved=reserved()))
         return self._known[key]
+
+
+def canonical(text: str) -> str:
+    """The text of a kernel without comments, with numbers for the names that are its own, in the order they come."""
+    head, function, body = re.sub(r' *(#|""").*', "", text).partition("def kernel(")
+    others = {name for line in re.findall(r"import (.*)", head) for name in line.split(", ")} | BUILTIN
+    numbers: dict[str, str] = {}
+
+    def number(match: re.Match[str]) -> str:
+        name = match.group()
+        if name in others or keyword.iskeyword(name):
+            return name
+        return numbers.setdefault(name, f"v{len(numbers)}")
+
+    return head + function + re.sub(r"\b[^\W\d]\w*", number, body)
 
 
 def structure_of(region: Graph) -> Hashable:

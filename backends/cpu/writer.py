@@ -59,7 +59,7 @@ class Loops:
 class Writer:
     """Collects the lines of a kernel and the words of its row."""
 
-    def __init__(self, nest: Nest, comments: bool) -> None:
+    def __init__(self, nest: Nest) -> None:
         self.nest = nest
         self.loops: list[Loops] = []
         self.buffers = list(nest.buffers)  # that the row has words for
@@ -68,7 +68,6 @@ class Writer:
         self._product: Buffer | None = None
         self._product_element: str | None = None
         self._product_home: Buffer | None = None
-        self._comments = comments
         self._lines: list[str] = []
         self._depth = 0
         self._extents: dict[str, tuple[str, Extent]] = {}
@@ -81,8 +80,7 @@ class Writer:
         self._lines.append("    " * self._depth + text)
 
     def comment(self, text: str) -> None:
-        if self._comments:
-            self.line(f"# {text}")
+        self.line(f"# {text}")
 
     @contextmanager
     def indented(self) -> Iterator[None]:
@@ -95,10 +93,9 @@ class Writer:
         if node is None or node is self._noted:
             return
         self._noted = node
-        if self._comments:
-            where = f"    {node.provenance.where}" if node.provenance.where else ""
-            text = str(node).split("\n", 1)[0]
-            self.comment(f"{text}{where}".replace("\n", " "))
+        where = f"    {node.provenance.where}" if node.provenance.where else ""
+        text = str(node).split("\n", 1)[0]
+        self.comment(f"{text}{where}".replace("\n", " "))
 
     def called(self, expression: str) -> str:
         """An expression; notes the functions that it calls."""
@@ -242,23 +239,17 @@ class Writer:
         for number, buffer in enumerate(self.buffers, 1):
             kind = "bool_" if buffer.dtype.kind == "bool" else buffer.dtype.name
             self._functions.add(kind)
-            note = ""
-            if self._comments:
-                named = f"%{buffer.value.name}: {buffer.value.type}" if buffer.value is not None else "scratch"
-                note = f"  # {named}"
-            pointers.append(f"    {buffer.name} = {kind}(row, {number}){note}")
+            named = f"%{buffer.value.name}: {buffer.value.type}" if buffer.value is not None else "scratch"
+            pointers.append(f"    {buffer.name} = {kind}(row, {number})  # {named}")
         for number, (name, extent) in enumerate(self._extents.values(), len(self.buffers) + 1):
-            note = f"  # {extent}" if self._comments else ""
-            pointers.append(f"    {name} = extent(row, {number}){note}")
+            pointers.append(f"    {name} = extent(row, {number})  # {extent}")
         body = "\n".join(self._lines)
         self._functions |= {
             name for name in ("share", "address", "fail", "fetch", "extent") if f"{name}(" in body + "".join(pointers)
         }
         head += calls.imports(self._functions, body)
-        title = ""
-        if self._comments:
-            domain = ", ".join(map(str, self.nest.domain))
-            title = f'    """%{self.nest.name} over ({domain}), cut by {self.nest.cut}."""\n'
+        domain = ", ".join(map(str, self.nest.domain))
+        title = f'    """%{self.nest.name} over ({domain}), cut by {self.nest.cut}."""\n'
         if self.unrolls:
             head += ["", "UNROLL = True"]
         return "\n".join([*head, "", "", "def kernel(row, slice, slices):", title + "\n".join(pointers), body, ""])

@@ -38,14 +38,14 @@ from graphc.passes.fuse.product import product_of_extents
 from graphc.types import DType
 
 
-def lower(region: Graph, *, canonical: bool = False, reserved: frozenset[str] = frozenset()) -> Nest:
-    """The nest of a region; `canonical` names everything by numbers, so that equal kernels have equal nests."""
-    first = _Lowering(region, Names(canonical, reserved), frozenset())
+def lower(region: Graph, *, reserved: frozenset[str] = frozenset()) -> Nest:
+    """The nest of a region; none of its names is a reserved one."""
+    first = _Lowering(region, Names(reserved), frozenset())
     nest = first.run()
     if not first.reader.costly_again:
         return nest
     # What is costly to compute again in a later pass over the row is kept for the length of the row.
-    return _Lowering(region, Names(canonical, reserved), frozenset(first.reader.costly_again)).run()
+    return _Lowering(region, Names(reserved), frozenset(first.reader.costly_again)).run()
 
 
 class _Lowering:

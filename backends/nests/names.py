@@ -1,7 +1,6 @@
-"""Names of scalars and arrays in kernels: those of the IR as far as Python takes them, or numbers alone.
+"""Names of scalars and arrays in kernels: those of the IR as far as Python takes them.
 
-Names().of("0.weight")                  -> "w0_weight"      readable, for the file that people read
-Names(canonical=True).of("0.weight")    -> "v0"             equal for kernels that are equal but for their names
+Names().of("0.weight")      -> "v0_weight"
 """
 
 from __future__ import annotations
@@ -22,16 +21,11 @@ RESERVED = frozenset(
 class Names:
     """Gives out names that are unique within a kernel."""
 
-    def __init__(self, canonical: bool = False, reserved: frozenset[str] = frozenset()) -> None:
-        self._canonical = canonical
+    def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
         self._taken = set(RESERVED | reserved)
-        self._count = 0
 
     def of(self, wish: str) -> str:
         """A name as near to the wish as can be."""
-        if self._canonical:
-            self._count += 1
-            return f"v{self._count - 1}"
         name = re.sub(r"\W", "_", wish) or "value"
         if not name[0].isalpha() and name[0] != "_":
             name = f"v{name}"

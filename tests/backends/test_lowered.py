@@ -75,9 +75,27 @@ def test_equal_layers_are_lowered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     executable = gc.compile(network, (gc.f32["N", 64], gc.f32[64, 64]))
     assert len(executable.program.steps) == 6
-    assert len(regions) == 2  # with names, and with numbers for names
+    assert len(regions) == 1
     scratch = [buffer for step in executable.program.steps for buffer in step.source.temporaries]
     assert len(set(scratch)) == len(scratch) > 0
     x = np.random.default_rng(0).standard_normal((7, 64)).astype(np.float32)
     w = np.eye(64, dtype=np.float32)
     np.testing.assert_allclose(executable(x, w), gc.evaluate(executable.stages["trace"].graph, x, w), rtol=1e-5)
+
+
+def test_a_key_has_no_names_but_those_that_are_called() -> None:
+    text = (
+        "from math import inf\nfrom graphc.backends.cpu.functions import exp\n"
+        "from graphc.backends.cpu.pointer import f32\n\n\ndef kernel(row, slice, slices):\n"
+        '    """%y over (N), cut by rows."""\n    x_in = f32(row, 1)  # %x: f32[N]\n'
+        "    for i in range(3):\n        # %y: f32[N] = exp(%x)\n        y = exp(x_in[i]) if i < 1e5 else inf\n"
+    )
+    body = lowered.canonical(text).partition("def kernel")[2]
+    assert body == (
+        "(v0, v1, v2):\n\n    v3 = f32(v0, 1)\n    for v4 in range(3):\n\n"
+        "        v5 = exp(v3[v4]) if v4 < 1e5 else inf\n"
+    )
+    assert lowered.canonical(text.replace("x_in", "weight").replace("y =", "z =")) == lowered.canonical(text)
+    for other in (text.replace("exp", "log"), text.replace("inf", "nan"), text.replace("range(3)", "range(4)")):
+        assert lowered.canonical(other) != lowered.canonical(text)
+    assert lowered.canonical(text.replace("x_in[i]", "row[i]")) != lowered.canonical(text)
