@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from graphc.backends.cpu.emit_ahead import TILE, Ahead, fetched_ahead
 from graphc.backends.cpu.emit_margins import write_margins
 from graphc.backends.cpu.emit_product import Block, cut_by_columns, panel_width
-from graphc.backends.cpu.emit_short_rows import Section, ShortRows, has_tiny_rows, short_rows
+from graphc.backends.cpu.emit_reductions import Reductions
+from graphc.backends.cpu.emit_rows import Rows
+from graphc.backends.cpu.emit_short_rows import has_tiny_rows
 from graphc.backends.cpu.emit_winograd import product_lines
-from graphc.backends.cpu.writer import Loops, Writer, collapse
-from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Index, Nest, Pass
-from graphc.backends.nests.scalar import fold_of, start_of
+from graphc.backends.cpu.writer import Writer, collapse
+from graphc.backends.nests.nest import Buffer, Index, Nest, Pass
+from graphc.backends.nests.scalar import start_of
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
 
@@ -64,11 +65,10 @@ class _Emitter:
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
         self.block = cut_by_columns(nest, unit, BLOCK)
         self.product = product_lines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
-        self.short = short_rows(nest)
         self.writer.unrolls = has_tiny_rows(nest)
-        self.ahead = fetched_ahead(nest)
-        self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
-        self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
+        self.reductions = Reductions(nest, self.writer)
+        self.passes = Rows(nest, self.writer, self.reductions, indices)
+        self.rows, self.columns = self.passes.rows, self.passes.columns
 
     def run(self) -> KernelSource:
         nest, writer = self.nest, self.writer
@@ -76,17 +76,16 @@ class _Emitter:
             writer.place_product(nest, self.product.element())
         temporaries = {buffer: buffer.extent for buffer in writer.buffers if buffer.role == "temporary"}
         temporaries |= self.product.temporaries() if self.product is not None else {}
-        if self.short is not None:
-            self.short.place(writer)
-            temporaries |= self.short.temporaries()
+        if self.passes.short is not None:
+            self.passes.short.place(writer)
+            temporaries |= self.passes.short.temporaries()
         with writer.indented():
             writer.loops = [self.rows, self.columns]
             writer.statements(nest.scalars)
             if nest.finishes:
                 writer.line("if slice < 0:")
                 with writer.indented():
-                    for finish in nest.finishes:
-                        self._finish(finish)
+                    self.reductions.finish()
                     writer.line("return")
             if nest.scalar_stores:
                 writer.line("if slice == 0:")
@@ -158,18 +157,14 @@ class _Emitter:
             writer.line(f"end = share({units}, slice + 1, slices)")
         for margins in nest.margins:
             write_margins(margins, writer)
-        for accumulator in nest.slice_accumulators:
-            self._begin_parts(accumulator)
+        self.reductions.begin()
         if self.block is not None:
             self._by_blocks(self.block)
         elif nest.cut is Cut.COLUMNS:
             self._by_columns("first, last")
         else:
             self._product_and_rows()
-        for accumulator in nest.slice_accumulators:
-            if accumulator.size == 1:
-                assert accumulator.buffer is not None
-                writer.line(f"{accumulator.buffer.name}[slice] = {accumulator.name}")
+        self.reductions.end()
 
     def _product_and_rows(self) -> None:
         """The product, if there is one, and the passes over its rows: line by line where it has lines."""
@@ -179,87 +174,13 @@ class _Emitter:
         if self.product is not None and self.product.by_lines:
             self.product.before_lines()
             with self.product.each_line():
-                if self._has_passes:
+                if self.passes.has_passes:
                     self.product.write_bounds()
-                    self._all_passes("line_begin", "line_end")
+                    self.passes.write("line_begin", "line_end")
             return
         if self.product is not None:
             self.product.write()
-        self._all_passes("begin", "end")
-
-    @property
-    def _has_passes(self) -> bool:
-        return any(walk.lines or walk.needs_elements for walk in self.nest.passes)
-
-    def _all_passes(self, begin: str, end: str) -> None:
-        if self.short is not None:
-            self._by_row_blocks(self.short, begin, end)
-        else:
-            self._by_rows(begin, end)
-
-    def _by_rows(self, begin: str, end: str) -> None:
-        """One row after another, each through all passes."""
-        writer = self.writer
-        if not self._has_passes:
-            return
-        writer.line(f"for i in range({begin}, {end}):")
-        with writer.indented():
-            self.rows.write_indices(writer)
-            for walk in self.nest.passes:
-                writer.statements(walk.lines, self._fold)
-                self._row_elements(walk)
-
-    def _row_elements(self, walk: Pass) -> None:
-        writer = self.writer
-        for accumulator in walk.accumulators:
-            writer.line(f"{accumulator.name} = {start_of(accumulator.op, accumulator.dtype)}")
-            if accumulator.position:
-                writer.line(f"{accumulator.position} = 0")
-        if not walk.needs_elements:
-            return
-        if self.ahead is not None and walk is self.ahead.walk:
-            self._row_elements_by_tiles(self.ahead)
-            return
-        writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
-        with writer.indented():
-            self.columns.write_indices(writer)
-            writer.statements(walk.elements, self._fold)
-
-    def _row_elements_by_tiles(self, ahead: Ahead) -> None:
-        """The elements of a row, and requests for those of the next one."""
-        writer = self.writer
-        writer.line(f"for tile in range(0, {ahead.columns}, {TILE}):")
-        with writer.indented():
-            for line in ahead.lines():
-                writer.line(line)
-            stop = f"tile + {TILE}" if ahead.is_exact else f"min(tile + {TILE}, {ahead.columns})"
-            writer.line(f"for j in range(tile, {stop}):")
-            with writer.indented():
-                self.columns.write_indices(writer)
-                writer.statements(ahead.walk.elements, self._fold)
-
-    def _by_row_blocks(self, short: ShortRows, begin: str, end: str) -> None:
-        """A block of rows through one loop after another; then the next block."""
-        writer = self.writer
-        writer.line(f"for block in range({begin}, {end}, {short.rows}):")
-        with writer.indented():
-            writer.line(f"stop = min(block + {short.rows}, {end})")
-            for section in short.sections:
-                writer.line("for i in range(block, stop):")
-                with writer.indented():
-                    self._row_section(short, section)
-
-    def _row_section(self, short: ShortRows, section: Section) -> None:
-        writer = self.writer
-        self.rows.write_indices(writer)
-        for name in section.reads:
-            writer.line(f"{name} = {short.lane(name)}")
-        if section.elements:
-            self._row_elements(section.walk)
-        else:
-            writer.statements(section.walk.lines, self._fold)
-        for name in section.keeps:
-            writer.line(f"{short.lane(name)} = {name}")
+        self.passes.write("begin", "end")
 
     def _by_blocks(self, block: Block) -> None:
         """All that is to be done for a block of columns, while it is in the cache; then the next block."""
@@ -306,7 +227,7 @@ class _Emitter:
         writer.line(f"for j in range({span}):")
         with writer.indented():
             self.columns.write_indices(writer)
-            writer.statements(walk.lines, self._fold)
+            writer.statements(walk.lines, self.reductions.fold)
             for accumulator in walk.accumulators:
                 start = start_of(accumulator.op, accumulator.dtype)
                 assert accumulator.buffer is not None
@@ -317,93 +238,7 @@ class _Emitter:
         writer.line(f"for j in range({span}):")
         with writer.indented():
             self.columns.write_indices(writer)
-            writer.statements(walk.elements, self._fold)
-
-    # -- reductions ---------------------------------------------------------------------------------------------------
-
-    def _fold(self, fold: Fold) -> None:
-        writer, accumulator = self.writer, fold.accumulator
-        writer.node(fold.node)
-        if accumulator.position:
-            sign = ">" if accumulator.op == "argmax" else "<"
-            best, value = accumulator.name, fold.value
-            writer.line(f"if {value} {sign} {best} or ({value} != {value} and {best} == {best}):")
-            with writer.indented():
-                writer.line(f"{best} = {value}")
-                writer.line(f"{accumulator.position} = j")
-            return
-        place = self._place(accumulator)
-        expression = fold_of(accumulator.op, accumulator.dtype)
-        writer.line(f"{place} = {writer.called(expression.format(place, fold.value))}")
-
-    def _place(self, accumulator: Accumulator) -> str:
-        """Where an accumulator of this slice stands."""
-        if accumulator.where == "row" or (accumulator.size == 1 and accumulator.where == "slice"):
-            return accumulator.name
-        assert accumulator.buffer is not None
-        offset = f"slice * {self.writer.extent(accumulator.size)}" if accumulator.where == "slice" else ""
-        return self.writer.element(accumulator.buffer, accumulator.index, offset)
-
-    def _begin_parts(self, accumulator: Accumulator) -> None:
-        writer = self.writer
-        start = start_of(accumulator.op, accumulator.dtype)
-        if accumulator.size == 1:
-            writer.line(f"{accumulator.name} = {start}")
-            return
-        assert accumulator.buffer is not None
-        size = writer.extent(accumulator.size)
-        writer.line(f"for k in range({size}):")
-        with writer.indented():
-            writer.line(f"{accumulator.buffer.name}[slice * {size} + k] = {start}")
-
-    def _finish(self, finish: Finish) -> None:
-        writer = self.writer
-        indices = [index for statement in finish.statements for index in writer.indices_of(statement)]
-        indices += [accumulator.index for accumulator, _ in finish.accumulators]
-        loops = Loops("k", collapse(finish.axes, self.nest.domain, indices), self.nest.domain)
-        before, writer.loops = writer.loops, [loops]
-        for accumulator, _ in finish.accumulators:
-            if accumulator.size != 1:
-                self._put_together(accumulator)
-        if finish.axes:
-            size: Extent = 1
-            for axis in finish.axes:
-                size = size * self.nest.domain[axis]
-            writer.line(f"for k in range({writer.extent(size)}):")
-            with writer.indented():
-                loops.write_indices(writer)
-                self._totals_and_statements(finish)
-        else:
-            self._totals_and_statements(finish)
-        writer.loops = before
-
-    def _put_together(self, accumulator: Accumulator) -> None:
-        """Fold the parts of all slices into the first one's: neighbours side by side, one slice after another."""
-        assert accumulator.buffer is not None
-        writer, name = self.writer, accumulator.buffer.name
-        size = writer.extent(accumulator.size)
-        writer.line("for part in range(1, slices):")
-        with writer.indented():
-            writer.line(f"for k in range({size}):")
-            with writer.indented():
-                first, other = f"{name}[k]", f"{name}[part * {size} + k]"
-                folded = fold_of(accumulator.op, accumulator.dtype).format(first, other)
-                writer.line(f"{first} = {writer.called(folded)}")
-
-    def _totals_and_statements(self, finish: Finish) -> None:
-        writer = self.writer
-        for accumulator, total in finish.accumulators:
-            assert accumulator.buffer is not None
-            if accumulator.size != 1:
-                writer.line(f"{total} = {writer.element(accumulator.buffer, accumulator.index, '0')}")
-                continue
-            writer.line(f"{total} = {start_of(accumulator.op, accumulator.dtype)}")
-            writer.line("for part in range(slices):")
-            with writer.indented():
-                partial = f"{accumulator.buffer.name}[part]"
-                folded = fold_of(accumulator.op, accumulator.dtype).format(total, partial)
-                writer.line(f"{total} = {writer.called(folded)}")
-        writer.statements(finish.statements)
+            writer.statements(walk.elements, self.reductions.fold)
 
 
 def _is_flat(nest: Nest, indices: Sequence[Index]) -> bool:
