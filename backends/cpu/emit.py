@@ -18,7 +18,7 @@ from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows
 from graphc.backends.cpu.emit_winograd import product_lines
-from graphc.backends.cpu.writer import Writer, collapse
+from graphc.backends.cpu.writer import Writer, collapse, indices
 from graphc.backends.nests.nest import Buffer, Index, Nest, Pass
 from graphc.backends.nests.scalar import start_of
 from graphc.dim import Extent
@@ -56,18 +56,19 @@ def emit(nest: Nest) -> KernelSource:
 
 class _Emitter:
     def __init__(self, nest: Nest) -> None:
-        indices = list(Writer(nest).indices())
-        self.is_flat = _is_flat(nest, indices)
+        positions = list(indices(nest))
+        self.is_flat = _is_flat(nest, positions)
         if self.is_flat:
             nest = replace(nest, cut=Cut.COLUMNS, split=0)
         self.nest = nest
-        self.writer = Writer(nest)
+        domain = ", ".join(map(str, nest.domain))
+        self.writer = Writer(f"%{nest.name} over ({domain}), cut by {nest.cut}.", nest.buffers)
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
         self.block = cut_by_columns(nest, unit, BLOCK)
         self.product = product_lines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
         self.writer.unrolls = has_tiny_rows(nest)
         self.reductions = Reductions(nest, self.writer)
-        self.passes = Rows(nest, self.writer, self.reductions, indices)
+        self.passes = Rows(nest, self.writer, self.reductions, positions)
         self.rows, self.columns = self.passes.rows, self.passes.columns
 
     def run(self) -> KernelSource:
@@ -241,11 +242,11 @@ class _Emitter:
             writer.statements(walk.elements, self.reductions.fold)
 
 
-def _is_flat(nest: Nest, indices: Sequence[Index]) -> bool:
+def _is_flat(nest: Nest, positions: Sequence[Index]) -> bool:
     """Whether one loop over all elements does: then the kernel serves arrays of any shape, and is compiled once."""
     if not nest.domain or nest.product is not None or nest.slice_accumulators:
         return False
     (walk, *more) = nest.passes
     if more or walk.lines or walk.accumulators:
         return False
-    return len(collapse(range(len(nest.domain)), nest.domain, indices)) == 1
+    return len(collapse(range(len(nest.domain)), nest.domain, positions)) == 1

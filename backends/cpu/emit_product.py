@@ -231,17 +231,22 @@ class ProductLines:
             return
         writer.line(f"for {name} in range({begin}, {end}):")
         with writer.indented():
-            names = [name] if len(axes) == 1 else [f"{name}{number}" for number in range(len(axes))]
-            rest = name
-            for number in range(len(axes) - 1, 0, -1):
-                extent = writer.extent(axes[number].extent)
-                writer.line(f"{names[number]} = {rest} % {extent}")
-                following = names[0] if number == 1 else f"{name}_rest"
-                writer.line(f"{following} = {rest} // {extent}")
-                rest = following
-            left = [(each, axis.left) for each, axis in zip(names, axes, strict=True)]
-            right = [(each, axis.right) for each, axis in zip(names, axes, strict=True)]
-            yield left, right
+            yield self._places(name, axes)
+
+    def _places(self, name: str, axes: tuple[Axis, ...]) -> tuple[Terms, Terms]:
+        """Where the place with this number along some axes begins in the operands."""
+        writer = self.writer
+        names = [name] if len(axes) == 1 else [f"{name}{number}" for number in range(len(axes))]
+        rest = name
+        for number in range(len(axes) - 1, 0, -1):
+            extent = writer.extent(axes[number].extent)
+            writer.line(f"{names[number]} = {rest} % {extent}")
+            following = names[0] if number == 1 else f"{name}_rest"
+            writer.line(f"{following} = {rest} // {extent}")
+            rest = following
+        left = [(each, axis.left) for each, axis in zip(names, axes, strict=True)]
+        right = [(each, axis.right) for each, axis in zip(names, axes, strict=True)]
+        return left, right
 
     def _pack_and_multiply(self, left: Terms, right: Terms) -> None:
         """The product by way of panels, where there are any; but few rows take the right operand as it is."""

@@ -9,7 +9,7 @@ if slice < 0:                                               # all slices are don
 
 from __future__ import annotations
 
-from graphc.backends.cpu.writer import Loops, Writer, collapse
+from graphc.backends.cpu.writer import Loops, Writer, collapse, indices_of
 from graphc.backends.nests.nest import Accumulator, Finish, Fold, Nest
 from graphc.backends.nests.scalar import fold_of, start_of
 from graphc.passes.fuse.product import product_of_extents
@@ -77,7 +77,7 @@ class Reductions:
 
     def _finish(self, finish: Finish) -> None:
         writer = self.writer
-        indices = [index for statement in finish.statements for index in writer.indices_of(statement)]
+        indices = [index for statement in finish.statements for index in indices_of(statement)]
         indices += [accumulator.index for accumulator, _ in finish.accumulators]
         loops = Loops("k", collapse(finish.axes, self.nest.domain, indices), self.nest.domain)
         before, writer.loops = writer.loops, [loops]

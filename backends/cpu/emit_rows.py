@@ -26,14 +26,14 @@ from graphc.backends.nests.scalar import start_of
 class Rows:
     """Writes the passes of a nest over some of its rows."""
 
-    def __init__(self, nest: Nest, writer: Writer, reductions: Reductions, indices: Sequence[Index]) -> None:
+    def __init__(self, nest: Nest, writer: Writer, reductions: Reductions, positions: Sequence[Index]) -> None:
         self.nest = nest
         self.writer = writer
         self.reductions = reductions
         self.short = short_rows(nest)
         self.ahead = fetched_ahead(nest)
-        self.rows = Loops("i", collapse(range(nest.split), nest.domain, indices), nest.domain)
-        self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, indices), nest.domain)
+        self.rows = Loops("i", collapse(range(nest.split), nest.domain, positions), nest.domain)
+        self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, positions), nest.domain)
 
     @property
     def has_passes(self) -> bool:

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.calls import BUILTIN, reserved
 from graphc.backends.cpu.emit import KernelSource, emit
+from graphc.backends.cpu.emit_chain import emit_chain
 from graphc.backends.cpu.emit_pack import with_packed_operand
 from graphc.backends.cpu.emit_pack_rows import with_packed_rows
+from graphc.backends.nests.chain import Chain, lower_chain
 from graphc.backends.nests.lower import lower
 from graphc.backends.nests.nest import Buffer, Nest
 from graphc.ir import Graph, Literal, Value
@@ -62,11 +64,37 @@ def _with_scratch_of_its_own(source: KernelSource) -> KernelSource:
     )
 
 
+@dataclass(eq=False)
+class LoweredChain:
+    """A chain of stages, over the values of the first region of its structure, and its texts."""
+
+    values: tuple[Value, ...]
+    chain: Chain
+    key: str
+    _source: KernelSource
+
+    @property
+    def source(self) -> KernelSource:
+        """The source for one step."""
+        return _with_scratch_of_its_own(self._source)
+
+
 class Lowering:
     """The regions of a program that have been lowered, by structure."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Lowered] = {}
+        self._chains: dict[Hashable, LoweredChain] = {}
+
+    def of_chain(self, region: Graph) -> LoweredChain:
+        """The region of a chain; that of an equal one where one has been lowered."""
+        key = structure_of(region)
+        if key not in self._chains:
+            values = (*region.inputs, *dict.fromkeys(region.outputs))
+            chain = lower_chain(region, reserved=reserved())
+            source = emit_chain(chain)
+            self._chains[key] = LoweredChain(values, chain, canonical(source.text), source)
+        return self._chains[key]
 
     def of(self, region: Graph) -> Lowered:
         """A region's nest and source; those of an equal region where one has been lowered."""

@@ -24,6 +24,7 @@ from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
 from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own
 from graphc.backends.cpu.lowered import Lowering
+from graphc.backends.nests.chain import Chain, is_chain
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.backends.nests.special import special_kernel
 from graphc.dim import Extent
@@ -31,6 +32,7 @@ from graphc.errors import BackendError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.passes.fuse import fuse
 from graphc.passes.fuse.group import Group, domain_of, is_fusable
+from graphc.passes.fuse.region import region_of
 from graphc.passes.fuse.views import is_floating
 from graphc.passes.prepare import prepare
 
@@ -47,7 +49,7 @@ class Kernel:
     name: str
     source: str
     key: str
-    nest: Nest | None
+    nest: Nest | Chain | None
     calls: int = 0
     path: str = ""
     address: int = 0
@@ -128,7 +130,10 @@ class Program:
             self._add_special(node)
 
     def _add_nest(self, node: Node) -> None:
-        region, operands, results = _region_of(node)
+        region, operands, results = region_of(node)
+        if is_chain(region):
+            self._add_chain(node, region, operands, results)
+            return
         if self._add_transpose(node, region, operands, results):
             return
         lowered = self._lowering.of(region)
@@ -155,6 +160,18 @@ class Program:
         kernel = self._kernel(source.title, source.text, key, nest)
         buffers = {buffer: outer[buffer.value] for buffer in nest.buffers if buffer.value is not None}
         step = Step(kernel, source, node, buffers, shares)
+        step.may_fail = can_fail(node) and index_checks(node) is None
+        self._note_stable(step)
+        self.steps.append(step)
+
+    def _add_chain(self, node: Node, region: Graph, operands: list[Value], results: list[Value]) -> None:
+        """One kernel for several products, each over a block of rows of the one before."""
+        lowered = self._lowering.of_chain(region)
+        outer = dict(zip(lowered.values, (*operands, *results), strict=True))
+        chain, source = lowered.chain, lowered.source
+        kernel = self._kernel(source.title, source.text, lowered.key, chain)
+        buffers = {buffer: outer[buffer.value] for buffer in chain.buffers if buffer.value is not None}
+        step = Step(kernel, source, node, buffers)
         step.may_fail = can_fail(node) and index_checks(node) is None
         self._note_stable(step)
         self.steps.append(step)
@@ -339,7 +356,7 @@ class Program:
         may_fail = can_fail(node) and index_checks(node) is None
         self.steps.append(Step(kernel, source, node, {**operands, **results}, may_fail=may_fail))
 
-    def _kernel(self, title: str, text: str, key: str, nest: Nest | None) -> Kernel:
+    def _kernel(self, title: str, text: str, key: str, nest: Nest | Chain | None) -> Kernel:
         if key not in self._by_key:
             kernel = self._by_key[key] = Kernel(title, text, key, nest)
             self.kernels.append(kernel)
@@ -371,20 +388,3 @@ def _is_alias(node: Node) -> bool:
 def _fits_a_nest(node: Node) -> bool:
     """Whether a node by itself is a kernel of the general kind."""
     return is_fusable(node) and Group(domain_of(node), lambda value: None).admit(node) is None
-
-
-def _region_of(node: Node) -> tuple[Graph, list[Value], list[Value]]:
-    """The region of a `fused` op; of another op a region around it."""
-    if node.regions:
-        return node.regions[0], list(node.operands), list(node.results)
-    inside: dict[Value, Value] = {}
-    for operand in node.operands:
-        if not isinstance(operand, Literal) and operand not in inside:
-            inside[operand] = Value(operand.name, operand.type)
-    results = {result: Value(result.name, result.type) for result in node.results}
-    inner = Node(
-        node.op, tuple(inside.get(o, o) for o in node.operands), node.attributes, tuple(results.values()), (),
-        node.provenance,
-    )  # fmt: skip
-    region = Graph(node.results[0].name, tuple(inside.values()), (inner,), tuple(results.values()))
-    return region, list(inside), list(results)

@@ -56,14 +56,35 @@ class Loops:
             rest = following
 
 
+def indices_of(statement: Statement) -> Iterator[Index]:
+    """The positions that a statement uses."""
+    if isinstance(statement, Load | Store):
+        yield statement.index
+    if isinstance(statement, Load):
+        yield from (position for position, _, _ in statement.guards)
+    if isinstance(statement, Compute):
+        yield from (argument for argument in statement.arguments if isinstance(argument, Index))
+    if isinstance(statement, Fold) and statement.accumulator.buffer is not None:
+        yield statement.accumulator.index
+
+
+def indices(nest: Nest) -> Iterator[Index]:
+    """Every position that statements of the passes use."""
+    for walk in nest.passes:
+        for statement in (*walk.lines, *walk.row_loads, *walk.elements):
+            yield from indices_of(statement)
+        yield from (accumulator.index for accumulator in walk.accumulators if accumulator.buffer is not None)
+
+
 class Writer:
     """Collects the lines of a kernel and the words of its row."""
 
-    def __init__(self, nest: Nest) -> None:
-        self.nest = nest
+    def __init__(self, title: str, buffers: Iterable[Buffer]) -> None:
+        self.title = title
         self.loops: list[Loops] = []
-        self.buffers = list(nest.buffers)  # that the row has words for
+        self.buffers = list(buffers)  # that the row has words for
         self.places: dict[Buffer, str] = {}  # where arrays begin that do not begin at their slice's own part
+        self.blocks: dict[Buffer, str] = {}  # arrays of which there is a block of rows: element (i, j) in them
         self.unrolls = False  # whether LLVM shall unroll the loops
         self._product: Buffer | None = None
         self._product_element: str | None = None
@@ -143,6 +164,8 @@ class Writer:
             if self._product_element is not None:
                 return self._product_element
             buffer = self._product_home or buffer
+        if buffer in self.blocks:
+            return f"{buffer.name}[{self.blocks[buffer]}]"
         if buffer in self.places:
             offset = self.places[buffer]
         elif buffer.per_slice and not offset:
@@ -153,7 +176,7 @@ class Writer:
         """Say where the product lies: in an output, or at an expression of the loops' variables."""
         assert nest.product is not None
         self._product, self._product_home, self._product_element = nest.product.result, nest.product_home, element
-        if nest.product_home is not None:
+        if nest.product_home is not None and nest.product.result in self.buffers:
             self.buffers.remove(nest.product.result)
 
     # -- statements ---------------------------------------------------------------------------------------------------
@@ -207,25 +230,6 @@ class Writer:
             element = f"{element} if {' and '.join(conditions)} else {load.otherwise}"
         self.line(f"{load.target} = {element}")
 
-    # -- positions that are used --------------------------------------------------------------------------------------
-
-    def indices_of(self, statement: Statement) -> Iterator[Index]:
-        if isinstance(statement, Load | Store):
-            yield statement.index
-        if isinstance(statement, Load):
-            yield from (position for position, _, _ in statement.guards)
-        if isinstance(statement, Compute):
-            yield from (argument for argument in statement.arguments if isinstance(argument, Index))
-        if isinstance(statement, Fold) and statement.accumulator.buffer is not None:
-            yield statement.accumulator.index
-
-    def indices(self) -> Iterator[Index]:
-        """Every position that statements of the passes use."""
-        for walk in self.nest.passes:
-            for statement in (*walk.lines, *walk.row_loads, *walk.elements):
-                yield from self.indices_of(statement)
-            yield from (accumulator.index for accumulator in walk.accumulators if accumulator.buffer is not None)
-
     # -- the whole ----------------------------------------------------------------------------------------------------
 
     def words(self) -> list[Buffer | Extent]:
@@ -248,8 +252,7 @@ class Writer:
             name for name in ("share", "address", "fail", "fetch", "extent") if f"{name}(" in body + "".join(pointers)
         }
         head += calls.imports(self._functions, body)
-        domain = ", ".join(map(str, self.nest.domain))
-        title = f'    """%{self.nest.name} over ({domain}), cut by {self.nest.cut}."""\n'
+        title = f'    """{self.title}"""\n'
         if self.unrolls:
             head += ["", "UNROLL = True"]
         return "\n".join([*head, "", "", "def kernel(row, slice, slices):", title + "\n".join(pointers), body, ""])

@@ -9,7 +9,7 @@ several passes need is computed in each, or loaded again where it has been store
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from graphc.backends.nests.names import Names
@@ -40,17 +40,25 @@ from graphc.types import DType
 
 def lower(region: Graph, *, reserved: frozenset[str] = frozenset()) -> Nest:
     """The nest of a region; none of its names is a reserved one."""
-    first = _Lowering(region, Names(reserved), frozenset())
+    return lower_among(region, Names(reserved), {})
+
+
+def lower_among(region: Graph, names: Names, arrays: Mapping[Value, Buffer]) -> Nest:
+    """The nest of a region whose kernel has names and arrays already: `arrays` has some of its inputs and outputs."""
+    tried = names.copy()
+    first = _Lowering(region, tried, arrays, frozenset())
     nest = first.run()
     if not first.reader.costly_again:
+        names.follow(tried)
         return nest
     # What is costly to compute again in a later pass over the row is kept for the length of the row.
-    return _Lowering(region, Names(reserved), frozenset(first.reader.costly_again)).run()
+    return _Lowering(region, names, arrays, frozenset(first.reader.costly_again)).run()
 
 
 class _Lowering:
-    def __init__(self, region: Graph, names: Names, kept: AbstractSet[Value]) -> None:
+    def __init__(self, region: Graph, names: Names, arrays: Mapping[Value, Buffer], kept: AbstractSet[Value]) -> None:
         self.region = region
+        self.arrays = arrays
         self.group: Group = group_of(region)
         assert self.group.cut is not None
         assert self.group.split is not None
@@ -83,6 +91,8 @@ class _Lowering:
         return self.nest
 
     def _buffer(self, value: Value, role: str) -> Buffer:
+        if value in self.arrays:
+            return self.arrays[value]
         buffer = Buffer(self.names.of(f"{value.name}_{role[:-3]}"), value.type.dtype, role, value.type.size, value)
         self.nest.buffers.append(buffer)
         return buffer

@@ -14,6 +14,7 @@ RESERVED = frozenset(
         "row", "slice", "slices", "begin", "end", "first", "last", "rows", "columns", "share", "address", "extent",
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
         "fetch", "min", "stop", "tile", "top", "bottom", "line_begin", "line_end", "line_rest", "deep_rest",
+        "height", "line_of_slice", "unit", "band_rest", "lines", "images",
     }
 )  # fmt: skip
 
@@ -24,13 +25,23 @@ class Names:
     def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
         self._taken = set(RESERVED | reserved)
 
+    def copy(self) -> Names:
+        """The same names taken, to try something out."""
+        other = Names()
+        other.follow(self)
+        return other
+
+    def follow(self, other: Names) -> None:
+        """Take the names that another one has given out since it was a copy."""
+        self._taken = set(other._taken)
+
     def of(self, wish: str) -> str:
         """A name as near to the wish as can be."""
         name = re.sub(r"\W", "_", wish) or "value"
         if not name[0].isalpha() and name[0] != "_":
             name = f"v{name}"
         base, count = name, 1
-        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"([bijkmn]|line|deep)\d*", name):
+        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"([bijkmn]|line|deep|band)\d*", name):
             count += 1
             name = f"{base}_{count}"
         self._taken.add(name)

@@ -9,12 +9,13 @@ are repeated in every region that reads them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, find_op
+from graphc.passes.fuse.chaining import chain_kernels
 from graphc.passes.fuse.group import Group, reads_memory
 from graphc.passes.fuse.grouping import Grouping
 from graphc.passes.fuse.late import without_after
@@ -35,19 +36,25 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     grouping = Grouping(graph, bounds)
     wanted = _wanted(graph, grouping)
     nodes: list[Node] = []
+    positions: dict[Node, int] = {}  # of the kernels that they stand for
     repeated: dict[int, set[Node]] = {}
     for node, at in grouping.recomputed:
         repeated.setdefault(at, set()).add(node)
-    for kernel in grouping.kernels:
+    for position, kernel in enumerate(grouping.kernels):
         if isinstance(kernel, Node):
             views = is_floating(kernel) and kernel.op.name != "reshape"
             nodes.append(_region_node(graph, [kernel], wanted) if views else kernel)
         elif kernel.members:
-            nodes.append(_region_node(graph, kernel.members, wanted, repeated.get(kernel.position, set())))
-    ledger = Ledger(_edges(graph, grouping))
-    if all(node in grouping.position for node in nodes):  # nothing was put together: leave the order alone, too
+            nodes.append(_region_node(graph, kernel.members, wanted, repeated.get(position, set())))
+        else:
+            continue
+        positions[nodes[-1]] = position
+    fused, chains = chain_kernels(graph.with_(nodes=tuple(nodes)))
+    first = {positions[node]: positions[chain[0]] for chain in chains for node in chain}
+    ledger = Ledger(_edges(graph, grouping, first))
+    if all(node in grouping.position for node in fused.nodes):  # nothing was put together: leave the order alone, too
         return graph, ledger
-    return graph.with_(nodes=tuple(nodes)), ledger
+    return fused, ledger
 
 
 def _wanted(graph: Graph, grouping: Grouping) -> set[Value]:
@@ -141,18 +148,18 @@ def _floats(graph: Graph, value: Value) -> bool:
     return node is not None and is_floating(node)
 
 
-def _edges(graph: Graph, grouping: Grouping) -> list[Edge]:
+def _edges(graph: Graph, grouping: Grouping, chains: Mapping[int, int]) -> list[Edge]:
     """One entry for each op's operand that another op makes."""
     edges = []
     for node in graph.nodes:
         for operand in dict.fromkeys(node.operands):
             producer = graph.producers.get(operand)
             if producer is not None:
-                edges.append(_edge(grouping, operand, producer, node))
+                edges.append(_edge(grouping, chains, operand, producer, node))
     return edges
 
 
-def _edge(grouping: Grouping, value: Value, producer: Node, consumer: Node) -> Edge:
+def _edge(grouping: Grouping, chains: Mapping[int, int], value: Value, producer: Node, consumer: Node) -> Edge:
     def entry(fused: bool, rule: str, reason: str, saved: Extent = 0) -> Edge:
         name = consumer.results[0].name
         return Edge(value.name, producer.op.name, name, consumer.op.name, fused, rule, reason, saved)
@@ -166,6 +173,9 @@ def _edge(grouping: Grouping, value: Value, producer: Node, consumer: Node) -> E
         return entry(True, "recomputed", f"{producer.op.name} is repeated from what the kernel reads anyhow", 2 * size)
     if grouping.position[producer] == grouping.position[consumer]:
         return entry(True, _rule(producer, consumer), "one kernel computes both", 2 * size)
+    chain = chains.get(grouping.position[producer])
+    if chain is not None and chain == chains.get(grouping.position[consumer]):
+        return entry(True, "chain", "one kernel computes both, a block of rows at a time", size)
     refused = grouping.refusals.get((value, consumer))
     if refused is not None:
         return entry(False, "kernel rules", refused)
