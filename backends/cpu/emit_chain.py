@@ -19,12 +19,13 @@ from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.writer import Writer, indices
 from graphc.backends.nests.chain import Chain, ChainStage
-from graphc.backends.nests.nest import Buffer
+from graphc.backends.nests.nest import Buffer, Nest
 from graphc.dim import Extent
+from graphc.passes.fuse.place import Cut
 
-BLOCK_BYTES = 1 << 18  # of the rows of a block, all matrices together: they stay in the second-level cache
+BLOCK_BYTES = 3 << 17  # of the rows of a block, all matrices together: they stay in the second-level cache
 ROWS_OF_UNKNOWN = 48  # where the length of a row is not known
-LEAST_ROWS, MOST_ROWS = 12, 144
+LEAST_ROWS, MOST_ROWS = 24, 144
 ROW_UNIT = 12  # tiles of any machine are 6 or 12 rows tall
 MOST_SLICES = 16  # each has blocks and panels of its own
 LINE = 16  # elements of a cache line, of f32
@@ -33,6 +34,21 @@ LINE = 16  # elements of a cache line, of f32
 def emit_chain(chain: Chain) -> KernelSource:
     """The source of a chain."""
     return _Emitter(chain).run()
+
+
+def has_long_lines(nest: Nest) -> bool:
+    """Whether passes follow a product whose lines are larger than the caches, so that they follow blocks of rows."""
+    product = nest.product
+    if product is None or nest.cut is not Cut.ROWS or not product.axes.batch or len(product.axes.depth) != 1:
+        return False
+    if (
+        nest.margins
+        or len(product.axes.rows) != 1
+        or not any(walk.lines or walk.needs_elements for walk in nest.passes)
+    ):
+        return False
+    size = product.rows * product.columns
+    return not isinstance(size, int) or size * product.result.dtype.itemsize > 2 * BLOCK_BYTES
 
 
 class _Stage(ProductLines):
@@ -96,10 +112,13 @@ class _Stage(ProductLines):
             steps = (ex(axes.row.left), ex(depth.left))
         target, row = self._target()
         if self.over_rows:
-            b = self._address(product.rhs, axes.right.offset, *right, ("top", depth.right))
+            b, step = self._address(product.rhs, axes.right.offset, *right, ("top", depth.right)), depth.right
+            if product.rhs in self.links:
+                step = self.links[product.rhs]
+                b = self._address(product.rhs, 0, ("slice", self.height * step))
             self._call(
                 f"gemm_segments_{self.name}", ex(product.rows), self._columns, "height", "1", a, *steps, "0", b,
-                str(self.width), ex(depth.right), "0", target, ex(row), "min(top, 1)",
+                str(self.width), ex(step), "0", target, ex(row), "min(top, 1)",
             )  # fmt: skip
             return
         if product.panels is not None:
@@ -134,7 +153,8 @@ class _Emitter:
         self.chain = chain
         self.height = _height(chain)
         links = {link: _stride(columns) for link, columns in chain.links.items()}
-        title = f"%{chain.name}: {len(chain.stages)} products, {self.height} rows at a time."
+        count = len(chain.stages)
+        title = f"%{chain.name}: {count} product{'s' * (count > 1)}, {self.height} rows at a time."
         self.writer = Writer(title, chain.buffers)
         self.stages = [_Stage(stage, self.height, links, self.writer) for stage in chain.stages]
         self.links = links
@@ -164,7 +184,7 @@ class _Emitter:
             self._slice()
         return KernelSource(
             chain.name, writer.text(), writer.words(), temporaries, self._units, self._cost(), MOST_SLICES,
-            any(stage.nest.finishes for stage in self.stages),
+            has_finish=any(stage.nest.finishes for stage in self.stages),
         )  # fmt: skip
 
     def _finish(self) -> None:

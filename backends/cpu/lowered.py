@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.calls import BUILTIN, reserved
 from graphc.backends.cpu.emit import KernelSource, emit
-from graphc.backends.cpu.emit_chain import emit_chain
+from graphc.backends.cpu.emit_chain import emit_chain, has_long_lines
 from graphc.backends.cpu.emit_pack import with_packed_operand
 from graphc.backends.cpu.emit_pack_rows import with_packed_rows
-from graphc.backends.nests.chain import Chain, lower_chain
+from graphc.backends.nests.chain import Chain, chain_of_one, lower_chain
 from graphc.backends.nests.lower import lower
 from graphc.backends.nests.nest import Buffer, Nest
 from graphc.ir import Graph, Literal, Value
@@ -48,10 +48,15 @@ class Lowered:
                 nest = with_packed_operand(nest)
             if packed_rows:
                 nest = with_packed_rows(nest)
-            source = emit(nest)
+            source = _emitted(nest)
             self._sources[variant] = source, canonical(source.text), nest
         source, key, nest = self._sources[variant]
         return _with_scratch_of_its_own(source), key, nest
+
+
+def _emitted(nest: Nest) -> KernelSource:
+    """The source of a nest: by blocks of rows where the lines of its product are larger than the caches."""
+    return emit_chain(chain_of_one(nest)) if has_long_lines(nest) else emit(nest)
 
 
 def _with_scratch_of_its_own(source: KernelSource) -> KernelSource:

@@ -65,6 +65,16 @@ def lower_chain(region: Graph, *, reserved: frozenset[str] = frozenset()) -> Cha
     return _Chaining(region, Names(reserved)).run()
 
 
+def chain_of_one(nest: Nest) -> Chain:
+    """A nest with a product as a chain of its own, to be computed a block of rows at a time."""
+    product = nest.product
+    assert product is not None
+    chain = Chain(nest.name, list(nest.buffers), stages=[ChainStage(nest, False)], rows=product.rows)
+    chain.batch = tuple(axis.extent for axis in product.axes.lines)
+    chain.bytes_of_row = product.columns * product.result.dtype.itemsize
+    return chain
+
+
 class _Chaining:
     def __init__(self, region: Graph, names: Names) -> None:
         self.region = region

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
-from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.group import Group, group_of, reads_memory
 from graphc.passes.fuse.place import Cut, squeezed
 from graphc.passes.fuse.region import region_of
 from graphc.passes.fuse.views import is_floating
 from graphc.types import Shape, f32, f64
 
-MOST_STAGES = 6
+MOST_STAGES = 8
 
 
 @dataclass(frozen=True)
@@ -116,12 +115,13 @@ def sums_over_rows(product: Node) -> bool:
     return tuple(depth) == (len(batch),)
 
 
-def _reads_matrix(product: Node) -> bool:
-    """Whether a product reads the left operand as a matrix, row by row or summed over its rows."""
-    (depth, _), (batch, _) = product.attributes["contract"], product.attributes["batch"]
-    rank, count = product.operands[0].type.rank, len(batch)
-    is_batched = tuple(batch) == tuple(range(count)) and rank == count + 2
-    return is_batched and tuple(depth) in ((count,), (count + 1,)) and len(free_axes(rank, depth, batch)) == 1
+def _reads_matrix(product: Node, operand: int) -> bool:
+    """Whether a product reads an operand as a matrix behind its batch axes: by rows, or the left one by columns."""
+    depth, batch = product.attributes["contract"][operand], product.attributes["batch"][operand]
+    rank, count = product.operands[operand].type.rank, len(batch)
+    if tuple(batch) != tuple(range(count)) or rank != count + 2 or len(depth) != 1:
+        return False
+    return tuple(depth) == (count,) or (operand == 0 and tuple(depth) == (count + 1,))
 
 
 class Chain:
@@ -158,8 +158,7 @@ class Chain:
         inner = stage.inside[value]
         for user in stage.region.users.get(inner, ()):
             if user is stage.product:
-                is_left = user.operands[0] is inner and user.operands[1] is not inner
-                if value not in self.links or not is_left or not _reads_matrix(user):
+                if value not in self.links or not self._multiplies(user, inner, over_rows):
                     return False
             elif over_rows or (is_floating(user) and value in self.links):
                 return False
@@ -169,6 +168,13 @@ class Chain:
             elif value not in self.lines or not self._is_line(stage, value):
                 return False
         return True
+
+    def _multiplies(self, product: Node, inner: Value, over_rows: bool) -> bool:
+        """Whether a product reads a link as it comes, block by block: on the right only where it sums over rows."""
+        left, right = product.operands
+        if left is right or (right is inner and not over_rows):
+            return False
+        return _reads_matrix(product, 0) if left is inner else _reads_matrix(product, 1) and sums_over_rows(product)
 
     def _is_line(self, stage: Stage, value: Value) -> bool:
         """Whether a number of each row is read at its own row."""

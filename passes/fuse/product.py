@@ -81,6 +81,8 @@ class MatrixProduct:
         size, depth = extent_of((*self.batch, *self.rows, *self.columns)), at_least(extent_of(self.depth))
         if self.is_packed or not isinstance(size, int) or not isinstance(self.column.extent, int):
             return False
+        if self.batch and at_least(self.row.extent) >= FEW_COLUMNS:  # matrices of many rows are shared by rows
+            return False
         is_small = size <= MOST_PARTS and self.column.extent <= FEW_COLUMNS
         return is_small and depth >= (LEAST_DEPTH if self.depth[1:] else LONG_DEPTH) and size * depth >= LEAST_WORK
 

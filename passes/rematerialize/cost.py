@@ -64,6 +64,8 @@ def cost(node: Node, lifetimes: Lifetimes, effort: Effort) -> float | None:
 
 def _is_written(node: Node, lifetimes: Lifetimes) -> bool:
     """Whether a late reader wants the value as an array."""
+    if node.results[0] in lifetimes.wide:
+        return False
     return any(whole and lifetimes.is_late(user) for user, whole in lifetimes.readers(node.results[0]))
 
 
@@ -79,6 +81,8 @@ def _work(node: Node, lifetimes: Lifetimes, effort: Effort) -> float | None:
         return elements * RANDOM
     if node.op.name in ("pad", "concat"):
         return elements * SIMPLE if effort.writes else None
+    if kind is Kind.CONTRACTION and node.results[0] in lifetimes.wide:
+        return float(sum(map(lifetimes.bytes, node.operands)))
     if not effort.contractions:
         return None
     if kind is Kind.REDUCTION and node.op.name not in ("argmax", "argmin"):

@@ -25,6 +25,7 @@ from graphc.passes.fuse.product import reads_in_place
 from graphc.passes.fuse.views import is_floating
 
 _NEARLY = 32  # all but this part of the most
+WIDE = 8  # times the bytes of its operands: a product of which a block of rows should exist at a time
 NOMINAL = 64  # the extent that a named dim is taken to have where nothing is known of it
 
 
@@ -70,6 +71,25 @@ class Lifetimes:
             if plain and all(o in held for o in node.operands):
                 held.update(node.results)
         return held
+
+    @cached_property
+    def wide(self) -> set[Value]:
+        """Products far larger than their operands, such as attention's scores, and what is made of them by elements.
+
+        Their memory grows with the square of a sequence's length. Computed again they are no arrays: `fuse` makes one
+        kernel of such a product and of those that read what is made of it, a block of rows at a time.
+        """
+        wide: set[Value] = set()
+        for node in self.graph.nodes:
+            result = node.results[0]
+            if node.op.kind is Kind.CONTRACTION and node.attributes.get("batch", ((), ()))[0]:
+                if self.bytes(result) >= WIDE * sum(map(self.bytes, node.operands)):
+                    wide.add(result)
+            elif node.op.kind is Kind.ELEMENTWISE and any(
+                operand in wide and operand.type.shape == result.type.shape for operand in node.operands
+            ):
+                wide.add(result)
+        return wide
 
     @cached_property
     def stored(self) -> set[Value]:
@@ -137,7 +157,7 @@ class Lifetimes:
             if value in self.held or not self.is_stored(value):
                 continue
             until = self._read_until(value)
-            if until > stage:
+            if until > stage + (value in self.wide):  # what the next products read is handed on block by block
                 change[stage] += self.bytes(value)
                 change[until] -= self.bytes(value)
         waiting = list(accumulate(change))[: last + 1]
