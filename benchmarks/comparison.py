@@ -2,8 +2,8 @@
 
     python -m benchmarks --only mlp_bn --contenders graphc,jax --rounds 15
 
-Every contender runs in a process of its own and waits while another one is measured: a round has one batch of steps
-of each, so that noise hits all alike. The exit status is 1 if a contender failed or their losses disagree.
+Every contender runs in a process of its own, which is stopped while another one is measured: a round has one batch of
+steps of each, so that noise hits all alike. The exit status is 1 if a contender failed or their losses disagree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import datetime
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,8 +28,6 @@ from benchmarks.processes import ContenderAbsentError, ContenderError, Process, 
 from benchmarks.report import Measured, Report
 from benchmarks.tables import show
 from benchmarks.workloads import Workload
-
-SETTLE = 0.05  # seconds between batches: thread pools spin for a while before they sleep
 
 
 def measure(workload: Workload, contenders: Sequence[Contender], options: argparse.Namespace) -> Report:
@@ -98,14 +95,15 @@ def take_turn(each: Measured, process: Process) -> None:
     """One batch, unless the contender has failed before."""
     if each.error:
         return
-    time.sleep(SETTLE)
     try:
         answer = process.batch(each.steps, warm=max(1, each.steps // 10))
     except ContenderError as error:
         each.error = str(error)
         return
     each.times.append(answer["seconds"] / each.steps)
-    each.idle.append(answer["idle"])
+    each.cores.append(answer["cores"])
+    if answer["waits"] is not None:
+        each.waits.append(answer["waits"])
 
 
 def try_batch(each: Measured, process: Process, size: int) -> None:

@@ -4,6 +4,10 @@
         process.load("mlp_bn", arrays)             # {"first_call": 0.7, ...}, or ContenderError
         process.batch(steps=50, warm=5)            # {"seconds": 0.2, ...}
 
+A process runs while it owes an answer, and is stopped otherwise: threads that go on spinning for their next work, as
+those of most libraries do, take no core from the contender whose turn it is. Where processes cannot be stopped, a turn
+begins after a rest.
+
 All processes have the same number of threads and processors. Each has folders of its own for compiled code, in a folder
 that a later process may be given, too, to find what is there.
 """
@@ -13,9 +17,11 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +33,7 @@ from benchmarks.contenders import Contender
 ROOT = Path(__file__).resolve().parents[1]
 PEERS_PYTHON = "GRAPHC_PEERS_PYTHON"
 PATIENCE = 900.0  # seconds for one answer
+REST = 0.0 if hasattr(signal, "SIGSTOP") else 0.25  # seconds; OpenBLAS spins for 0.1 after its last product
 THREAD_VARIABLES = (
     "GRAPHC_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -90,6 +97,7 @@ class Process:
             stderr=self._log,
             text=True,
             encoding="utf-8",
+            process_group=0,  # with what it starts; the system ends a stopped group that its parent left behind
         )
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -97,6 +105,8 @@ class Process:
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for the answer; ContenderError for an error, an end or too long a silence."""
         assert self._process.stdin is not None
+        time.sleep(REST)
+        self._signal("SIGCONT")
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -105,6 +115,7 @@ class Process:
             line = ""
         except queue.Empty:
             raise ContenderError(f"no answer within {PATIENCE:.0f} s{self._said()}") from None
+        self._stop()
         answer: dict[str, Any] = json.loads(line) if line else {"error": "the process ended"}
         if "absent" in answer:
             raise ContenderAbsentError(answer["absent"])
@@ -134,14 +145,32 @@ class Process:
         """Go on with another batch size, and time its first two steps."""
         return self.ask({"do": "take", "size": size})
 
+    @property
+    def pid(self) -> int:
+        """The number that the system gave it."""
+        return self._process.pid
+
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End it, whatever it does, and what it has started."""
+        self._signal("SIGKILL")
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._log):
             if pipe is not None:
                 with suppress(OSError):  # there may be something left to write to a process that has ended
                     pipe.close()
+
+    def _stop(self) -> None:
+        """Let it run no further until it is asked again; all of its threads stand still afterwards."""
+        self._signal("SIGSTOP")
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def _signal(self, name: str) -> None:
+        """Send a signal to the process and those that it has started, where there are such signals."""
+        if hasattr(signal, name):
+            with suppress(ProcessLookupError):  # it has ended
+                os.killpg(self.pid, signal.Signals[name])
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

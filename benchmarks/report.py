@@ -24,7 +24,8 @@ class Measured:
     again: dict[str, Any] = field(default_factory=dict)  # what `load` gave in a second process with the first's caches
     new_batch: dict[str, Any] = field(default_factory=dict)  # its size, seconds of its first and second step
     times: list[float] = field(default_factory=list)  # seconds a step, one for each round
-    idle: list[float] = field(default_factory=list)  # processor seconds per second of waiting
+    cores: list[float] = field(default_factory=list)  # processor seconds per second of a turn
+    waits: list[float] = field(default_factory=list)  # seconds per second that threads waited for a core, where known
     steps: int = 1  # of a batch
     absent: str = ""
     error: str = ""
@@ -32,6 +33,11 @@ class Measured:
     @property
     def ok(self) -> bool:
         return not self.absent and not self.error
+
+    @property
+    def waited(self) -> float:
+        """Seconds in a second of a turn, usually, that threads waited for a core; 0 where nobody counts that."""
+        return quartiles(self.waits)[1] if self.waits else 0.0
 
     @property
     def memory(self) -> float | None:
@@ -45,7 +51,7 @@ class Measured:
             return {"absent": self.absent} if self.absent else {"error": self.error}
         first, median, third = quartiles(self.times)
         found: dict[str, Any] = {"median": median, "quartiles": [first, third], "rounds": self.times}
-        found |= {"steps": self.steps, "idle": float(np.median(self.idle)), **self.first}
+        found |= {"steps": self.steps, "cores": self.cores, "waits": self.waits, **self.first}
         found["witnesses"] = [numbers[:1] for numbers in self.first["witnesses"]]
         if self.again:
             kept = ("import", "first_call", "memory", "process_peak")

@@ -1,15 +1,17 @@
 """A report as text: one line a contender, and what the machine could do at best.
 
-contender           median       quartiles  least  /peer  /jax  /floor     cold     warm new size   memory   result idle
-graphc            3.012 ms   2.984 – 3.071  2.951   0.75  0.75    1.04  3.500 s  0.260 s  0.008 s  11.2 MB 2.281933   0%
-jax               4.016 ms   3.988 – 4.102  3.953   1.00  1.00    1.38  0.850 s  0.650 s  0.810 s  41.0 MB 2.281933   0%
+contender      median      quartiles least /peer  /jax /floor    cold    warm new size  memory   result cores waits
+graphc       3.012 ms  2.984 – 3.071 2.951  0.75  0.75   1.04 3.500 s 0.260 s  0.008 s 11.2 MB 2.281933  1.99    0%
+jax          4.016 ms  3.988 – 4.102 3.953  1.00  1.00   1.38 0.850 s 0.650 s  0.810 s 41.0 MB 2.281933  2.00    1%
 
 `cold` is the first call with nothing compiled, `warm` the one of a second process with the first's caches, `new size`
-the first step with another batch size, `memory` the peak of a step beyond what was there before the model.
+the first step with another batch size, `memory` the peak of a step beyond what was there before the model, `cores` the
+processor time per second of a turn, `waits` how much of it threads waited for a processor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.figures import LARGEST_DISAGREEMENT, best, quartiles, ratio
@@ -17,7 +19,7 @@ from benchmarks.figures import LARGEST_DISAGREEMENT, best, quartiles, ratio
 if TYPE_CHECKING:
     from benchmarks.report import Measured, Report
 
-BUSY = 0.02  # processor seconds a second above which a waiting contender is said to disturb the others
+KEPT_WAITING = 0.02  # seconds in a second of a turn; above that the report says so
 
 
 def show(report: Report) -> str:
@@ -28,7 +30,7 @@ def show(report: Report) -> str:
     lines = [
         f"{report.workload.name}: {report.workload.title}",
         f"  {'contender':<20}{'median':>12}{'quartiles':>20}{'least':>9}{'/peer':>8}{'/jax':>8}{'/floor':>8}"
-        f"{'cold':>10}{'warm':>10}{'new size':>10}{'memory':>10}{'result':>12}{'idle':>6}",
+        f"{'cold':>10}{'warm':>10}{'new size':>10}{'memory':>10}{'result':>12}{'cores':>7}{'waits':>7}",
     ]
     for each in report.contenders:
         if each.absent:
@@ -42,12 +44,16 @@ def show(report: Report) -> str:
         rates = f"{report.contraction / 1e9:.0f} GFLOP/s and {rates}"
     lines.append(f"  {'floor':<20}{_time(report.floor):>12}   {_work(report)} at {rates}, measured in the same rounds")
     lines.append(_agreement(report, len(good)))
-    lines += [
-        f"  NOTE: {each.contender.name} kept a processor busy while others were measured ({_idle(each):.0%})"
-        for each in good
-        if _idle(each) > BUSY
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {note}" for note in notes(good))])
+
+
+def notes(measured: Sequence[Measured]) -> list[str]:
+    """A line if some did not have the cores that their threads asked for."""
+    waits = [f"{each.contender.name} {each.waited:.2f} s" for each in measured if each.waited > KEPT_WAITING]
+    if not waits:
+        return []
+    many = "other work on the machine, or more threads than cores"
+    return [f"NOTE: threads waited for a core in each second of their turns: {', '.join(waits)} ({many})"]
 
 
 def _line(each: Measured, peer: float | None, jax: float | None, floor: float) -> str:
@@ -58,7 +64,8 @@ def _line(each: Measured, peer: float | None, jax: float | None, floor: float) -
     return (
         f"  {each.contender.name:<20}{_time(median):>12}{spread:>20}{least:>9}{ratios}"
         f"{_seconds(each.first):>10}{_seconds(each.again):>10}{_seconds(each.new_batch, 'first'):>10}"
-        f"{_memory(each.memory):>10}{each.first['witnesses'][0][0]:>12.6f}{_idle(each):>6.0%}"
+        f"{_memory(each.memory):>10}{each.first['witnesses'][0][0]:>12.6f}"
+        f"{quartiles(each.cores)[1]:>7.2f}{_waits(each):>7}"
     )
 
 
@@ -83,8 +90,8 @@ def _memory(found: float | None) -> str:
     return "-" if found is None else f"{found / 1e6:.1f} MB"
 
 
-def _idle(each: Measured) -> float:
-    return quartiles(each.idle)[1]
+def _waits(each: Measured) -> str:
+    return f"{each.waited:.0%}" if each.waits else "-"
 
 
 def _work(report: Report) -> str:

@@ -3,7 +3,7 @@
 {"do": "load", "workload": "mlp_bn", "arrays": "mlp_bn.npz", "threads": 2, "cpus": [0, 1], "variant": "", "backend": "cpu"}
     → {"versions": {"jax": "0.10.2"}, "import": 0.9, "first_call": 0.7, "witnesses": [[2.31], [2.25], …], "memory": 1e8}
 {"do": "batch", "steps": 50, "warm": 5}
-    → {"seconds": 0.2, "idle": 0.001}        idle: processor seconds per second since the last batch
+    → {"seconds": 0.2, "cores": 1.98, "waits": 0.004}        the timed steps' (benchmarks/cores.py)
 {"do": "take", "size": 96}
     → {"first": 0.31, "second": 0.004}       seconds of the first two steps with so many examples
 {"do": "stop"}
@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks import memory
+from benchmarks import cores, memory
 from benchmarks.contenders.runner import AbsentError, Load, Resizable, Runner
 from benchmarks.workloads import find
 
@@ -48,7 +48,6 @@ class Session:
         self._imports = imports
         self._load = load
         self._runner: Runner
-        self._left = (0.0, 0.0)  # when the last batch ended: the clock, the processor time
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what is asked; what goes wrong is an answer too."""
@@ -90,7 +89,6 @@ class Session:
         memory.forget_peak()
         self._runner.run(2)
         peak = memory.peak()
-        self._leave()
         return {
             "versions": {"numpy": np.__version__, **versions},
             "import": seconds,
@@ -102,14 +100,11 @@ class Session:
 
     def batch(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time some steps, after a few that wake the threads and warm the caches."""
-        clock, processor = self._left
-        idle = (time.process_time() - processor) / (time.perf_counter() - clock)
         self._runner.run(request["warm"])
-        start = time.perf_counter()
+        start = cores.now()
         self._runner.run(request["steps"])
-        seconds = time.perf_counter() - start
-        self._leave()
-        return {"seconds": seconds, "idle": idle}
+        seconds = time.perf_counter() - start.clock
+        return {"seconds": seconds, **cores.share(start, cores.now())}
 
     def take(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time the first two steps with another batch size."""
@@ -119,6 +114,3 @@ class Session:
         first = time.perf_counter()
         self._runner.run(1)
         return {"first": first - start, "second": time.perf_counter() - first}
-
-    def _leave(self) -> None:
-        self._left = time.perf_counter(), time.process_time()

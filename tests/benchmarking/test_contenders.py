@@ -86,3 +86,39 @@ def test_peaks_are_forgotten():
     del large
     memory.forget_peak()
     assert memory.peak() < high - (1 << 26)
+
+
+def test_a_process_is_stopped_unless_it_owes_an_answer(tmp_path):
+    import signal
+    from pathlib import Path
+
+    from benchmarks.contenders import BANDWIDTH
+    from benchmarks.processes import Settings, start
+    from benchmarks.workloads import WORKLOADS
+
+    if not hasattr(signal, "SIGSTOP") or not Path("/proc/self/stat").exists():
+        pytest.skip("processes cannot be stopped, or not be looked at")
+    np.savez(tmp_path / "arrays.npz", **WORKLOADS["mlp_small"].arrays(seed=0))
+
+    def state(process):
+        return Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+
+    with start(BANDWIDTH, Settings(threads=1), tmp_path) as process:
+        assert state(process) != "T"
+        process.load("mlp_small", tmp_path / "arrays.npz")
+        assert state(process) == "T"
+        answer = process.batch(steps=2, warm=1)
+        assert state(process) == "T"
+        assert 0 < answer["cores"] < 2
+        assert answer["waits"] >= 0
+    assert not Path(f"/proc/{process.pid}").exists()
+
+
+def test_cores_of_a_turn():
+    from benchmarks.cores import Moment, now, share
+
+    before = Moment(10.0, 1.0, {"1": 0.5, "2": 7.0})
+    after = Moment(12.0, 4.0, {"1": 0.6, "3": 0.3})
+    assert share(before, after) == pytest.approx({"cores": 1.5, "waits": 0.2}), "thread 2 has ended, 3 is new"
+    assert share(before._replace(waiting=None), after) == {"cores": 1.5, "waits": None}
+    assert now().running <= now().running

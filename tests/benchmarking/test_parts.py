@@ -67,10 +67,13 @@ def test_a_line_of_contractions():
 
     case = SINGLES["square 512x512x512 mk·kn"]
     seconds = {"graphc": 2e-3, "openblas": 1e-3, "torch": 4e-3}
-    words = line(case, {"seconds": seconds, "disagreement": 1e-7}).split()
-    assert words == ["square", "512x512x512", "mk·kn", "134.2", "268.4", "67.1", "2.00", "2000.0"]
-    assert "ERROR: results differ by 1.0e-03" in line(case, {"seconds": seconds, "disagreement": 1e-3})
-    missing = {"seconds": {"graphc": 2e-3}, "disagreement": 0.0, "errors": {"torch": "gone"}}
+    good = {"seconds": seconds, "cores": {"graphc": 1.9876, "openblas": 2.0}, "notes": [], "disagreement": 1e-7}
+    words = line(case, good).split()
+    assert words[:8] == ["square", "512x512x512", "mk·kn", "134.2", "268.4", "67.1", "2.00", "2000.0"]
+    assert words[8:] == ["1.99", "2.00", "-"]
+    assert "ERROR: results differ by 1.0e-03" in line(case, good | {"disagreement": 1e-3})
+    assert line(case, good | {"notes": ["NOTE: torch waited"]}).endswith("-\n  NOTE: torch waited")
+    missing = good | {"seconds": {"graphc": 2e-3}, "disagreement": 0.0, "errors": {"torch": "gone"}}
     assert "FAILED: torch: gone" in line(case, missing)
 
 

@@ -60,9 +60,9 @@ def report(**changes):
     again = {**first, "first_call": 0.125, "memory": 2e6}
     size = {"size": 96, "first": 0.25, "second": 0.002}
     measured = [
-        Measured(graphc, first, again, size, times=[2e-3, 3e-3, 4e-3], idle=[0.0]),
+        Measured(graphc, first, again, size, times=[2e-3, 3e-3, 4e-3], cores=[1.9, 2.0, 2.0], waits=[0.0]),
         Measured(torch, absent="torch is not installed"),
-        Measured(jax, first, times=[4e-3, 6e-3, 8e-3], idle=[0.5]),
+        Measured(jax, first, times=[4e-3, 6e-3, 8e-3], cores=[1.5], waits=[0.4, 0.5, 0.5]),
     ]
     given = {"contenders": measured, "bandwidth": 1e10, "contraction": 1e11, "disagreement": 1e-6}
     return Report(WORKLOADS["mlp_bn"], **{**given, **changes})
@@ -73,16 +73,18 @@ def test_a_report_names_all_contenders():
 
     lines = show(report()).splitlines()
     assert lines[2].split()[:9] == ["graphc", "3.000", "ms", "2.500", "–", "3.500", "2.000", "0.50", "0.50"]
-    assert lines[2].split()[10:] == ["0.500", "s", "0.125", "s", "0.250", "s", "2.0", "MB", "2.500000", "0%"]
-    assert lines[4].split()[10:] == ["0.500", "s", "-", "-", "30.0", "MB", "2.500000", "50%"]
+    assert lines[2].split()[10:] == ["0.500", "s", "0.125", "s", "0.250", "s", "2.0", "MB", "2.500000", "2.00", "0%"]
+    assert lines[4].split()[10:] == ["0.500", "s", "-", "-", "30.0", "MB", "2.500000", "1.50", "50%"]
     assert lines[3].split(maxsplit=1) == ["torch", "absent: torch is not installed"]
     assert lines[4].split()[7:9] == ["1.00", "1.00"]
     assert "differ by 1.0e-06 at most" in lines[6]
-    assert lines[7] == "  NOTE: jax kept a processor busy while others were measured (50%)"
+    assert lines[7].startswith("  NOTE: threads waited for a core in each second of their turns: jax 0.50 s (")
+    assert len(lines) == 8
     assert not report().failed
     entries = report().as_json()["contenders"]
     assert entries["graphc"]["median"] == 3e-3
     assert entries["graphc"]["witnesses"] == [[2.5]]
+    assert (entries["jax"]["cores"], entries["jax"]["waits"]) == ([1.5], [0.4, 0.5, 0.5])
     assert entries["graphc"]["second process"]["first_call"] == 0.125
     assert entries["graphc"]["new batch size"]["size"] == 96
     assert "second process" not in entries["jax"]
