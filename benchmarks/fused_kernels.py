@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from graphc.ir import Node, Value
 
 TAKEN = {"slice", "take", "take_along_axis"}  # of their first operand they read no more than they give
-CONTRACTION = "dot_general"
+CONTRACTIONS = {"dot_general", "grouped_dot"}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
     rate = max(before, bandwidth())
     groups: dict[Any, list[Timed]] = defaultdict(list)
     for kernel in kernels:
-        if CONTRACTION not in kernel.ops:
+        if not CONTRACTIONS & set(kernel.ops):
             groups[kernel.ops, kernel.bytes].append(kernel)
     rows = [
         {
@@ -128,7 +128,7 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
         }
         for (ops, moved), group in groups.items()
     ]
-    products = [kernel.seconds for kernel in kernels if CONTRACTION in kernel.ops]
+    products = [kernel.seconds for kernel in kernels if CONTRACTIONS & set(kernel.ops)]
     rows.sort(key=lambda row: (row["floor"] - row["seconds"]) * len(row["kernels"]))
     return {
         "bandwidth": rate,

@@ -1,9 +1,8 @@
-"""Depthwise convolutions: nothing is summed over channels, so the windows are taken tap by tap.
+"""Depthwise convolutions with several kernels a channel: the windows are taken tap by tap.
 
-    y[n, p, q, c] = Σ over k, l of x[n, p + k, q + l, c]·w[c, k, l]      a sum of 9 products of shifted images
+    y[n, p, q, c, o] = Σ over k, l of x[n, p + k, q + l, c]·w[c, o, k, l]      a sum of 9 products of shifted images
 
-Each tap is a view of the image; one kernel reads them all, and its innermost loop runs over the channels. The gradient
-for the kernels is one sum for each tap, again by one kernel.
+Each tap is a view of the image; one kernel reads them all, and its innermost loop runs over channels and kernels.
 """
 
 from __future__ import annotations
@@ -14,30 +13,19 @@ from typing import Any
 
 from graphc.ops.choice import identity
 from graphc.ops.convolution import LEAD
-from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
-from graphc.ops.slicing import concat, slice
+from graphc.ops.slicing import slice
 from graphc.passes.convolution_windows import Numbers
+from graphc.passes.fuse.product import product_of_extents
 from graphc.tensor import Tensor
 
 MOST_TAPS = 25  # statements of one kernel
 
 
-def is_depthwise(image: Tensor, w: Tensor) -> bool:
-    """Whether every kernel sees one channel, and few places of it; image: [N,*S,G,C], w: [G,O,C,*K]."""
-    return image.shape[-1] == 1 and _are_few(w.shape[LEAD:])
-
-
-def is_depthwise_gradient(image: Tensor, w: Tensor, places: Sequence[Any]) -> bool:
-    """Whether it is the gradient for such kernels: image [N,*S,G,1], w [G,1,N,*P], and few places."""
-    return image.shape[-1] == 1 and w.shape[1] == 1 and _are_few(places)
-
-
-def _are_few(extents: Sequence[Any]) -> bool:
-    total = 1
-    for extent in extents:
-        total = total * extent
-    return isinstance(total, int) and 0 < total <= MOST_TAPS
+def has_few_taps(x: Tensor, w: Tensor) -> bool:
+    """Whether every kernel sees one channel, and few places of it; x: [N,G,C,*S], w: [G,O,C,*K]."""
+    taps = product_of_extents(w.shape[LEAD:])
+    return x.shape[2] == 1 and isinstance(taps, int) and 0 < taps <= MOST_TAPS
 
 
 def over_taps(image: Tensor, w: Tensor, places: Sequence[Any], stride: Numbers, dilation: Numbers) -> Any:
@@ -56,22 +44,6 @@ def over_taps(image: Tensor, w: Tensor, places: Sequence[Any], stride: Numbers, 
         total = term if total is None else total + term
     assert total is not None
     return permute_dims(total, axes=(0, 1 + count, 2 + count, *range(1, 1 + count)))
-
-
-def gradient_of_taps(image: Tensor, w: Tensor, places: Sequence[Any], stride: Numbers, dilation: Numbers) -> Any:
-    """y[g, k] = Σ over n, p of image[n, k·stride + p·dilation, g]·w[g, n, p], for few k"""
-    count = len(stride)
-    batch, *extents, groups, _ = image.shape
-    size = w.shape[LEAD:]
-    images = reshape(image, shape=(batch, *extents, groups))
-    weights = permute_dims(reshape(w, shape=(groups, batch, *size)), axes=(1, *range(2, 2 + count), 0))
-    sums = []
-    for tap in _each(places):
-        starts = [k * step for k, step in zip(tap, stride, strict=True)]
-        seen = _places(images, starts, size, dilation)
-        sums.append(reshape(sum_op(seen * weights, axis=tuple(range(1 + count))), shape=(1, groups)))
-    totals = concat(*sums, axis=0)
-    return reshape(permute_dims(totals, axes=(1, 0)), shape=(1, groups, 1, *places))
 
 
 def _each(extents: Sequence[Any]) -> Iterator[tuple[int, ...]]:

@@ -34,13 +34,12 @@ def over_windows(image: Tensor, kernel: Tensor, stride: Numbers, dilation: Numbe
 
 
 def windows_of(image: Tensor, size: Extents, stride: Numbers, dilation: Numbers) -> Any:
-    """The windows of f32[N,H,W,C] as f32[N,P,Q,…,C]: places, then what lies within a window, then the last axis."""
+    """The windows of f32[N,H,W,C] as f32[N,P,Q,…,C]: places, then what lies within a window, then the last axes."""
     count = len(stride)
-    channel = 1 + count
-    seen = windows(
-        permute_dims(image, axes=(0, channel, *range(1, channel))), size=tuple(size), stride=stride, dilation=dilation
-    )
-    return permute_dims(seen, axes=(0, *range(2, 2 + 2 * count), 1))
+    space, behind = tuple(range(1, 1 + count)), tuple(range(1 + count, image.ndim))
+    seen = windows(permute_dims(image, axes=(0, *behind, *space)), size=tuple(size), stride=stride, dilation=dilation)
+    first = 1 + len(behind)
+    return permute_dims(seen, axes=(0, *range(first, first + 2 * count), *range(1, first)))
 
 
 def _padded(x: Any, low: Extents, high: Extents, interior: Extents | None, last: int) -> Any:

@@ -12,11 +12,12 @@ operands of both kinds the majority decides, and the others are read through a `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from graphc.builder import Builder
+from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.shape import inverse, permute_dims, reshape
@@ -30,7 +31,10 @@ Axes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Moved:
-    """A value that is `permute_dims(reshape(root, shape), axes)`; the reshape adds or drops axes of extent 1 alone."""
+    """A value that is `permute_dims(reshape(root, shape), axes)`.
+
+    The reshape adds or drops axes of extent 1, splits axes, or puts neighbours together.
+    """
 
     root: Value
     shape: Shape
@@ -117,6 +121,10 @@ class _ChannelsLast:
         """The result as a view, for those who want it as it was."""
         self.moved[node.results[0]] = moved
         base = self._base(node.results[0]).value
+        if _is_in_order(moved):  # the same elements in the same order
+            attributes = {"shape": node.results[0].type.shape}
+            self.builder.append(Node(reshape, (moved.root,), attributes, node.results, (), node.provenance))
+            return
         self.builder.append(Node(permute_dims, (base,), {"axes": moved.axes}, node.results, (), node.provenance))
 
     # -- views --------------------------------------------------------------------------------------------------------
@@ -133,18 +141,13 @@ class _ChannelsLast:
         return True
 
     def _reshape(self, node: Node) -> bool:
-        """Axes of extent 1 come and go: they stand before the others in the base, unless that is the root's shape."""
+        """Another shape of a permutation, where the base has one for it: axes split, neighbours put together."""
         (x,), shape = node.operands, node.attributes["shape"]
         before = self.moved.get(x)
-        if before is None or _squeezed(x.type.shape) != _squeezed(shape):
+        after = None if before is None else reshaped(before, shape)
+        if after is None:
             return False
-        whole = [axis for axis, extent in enumerate(before.shape) if extent != 1]
-        order = [whole.index(axis) for axis in before.axes if before.shape[axis] != 1]
-        ones = len(shape) - len(whole)
-        base = (*(1,) * ones, *(before.shape[axis] for axis in whole))
-        places, singles = iter(order), iter(range(ones))
-        axes = tuple(next(singles) if extent == 1 else ones + next(places) for extent in shape)
-        self._view(node, Moved(before.root, base, axes))
+        self._view(node, after)
         return True
 
     def _view(self, node: Node, moved: Moved) -> None:
@@ -189,12 +192,10 @@ class _ChannelsLast:
         return self._turned[value, axes]
 
     def _unmoved(self, value: Value) -> Tensor:
-        """The root of a value that differs from it in axes of extent 1 alone; else the value."""
+        """The root of a value that is the same elements in the same order; else the value."""
         moved = self.moved.get(value)
-        if moved is not None:
-            order = [axis for axis in moved.axes if moved.shape[axis] != 1]
-            if order == sorted(order):
-                return self.builder.tensor(moved.root)
+        if moved is not None and _is_in_order(moved):
+            return self.builder.tensor(moved.root)
         return self.builder.tensor(value)
 
     def _reduce(self, node: Node) -> bool:
@@ -231,8 +232,67 @@ def channels_first(rank: int) -> Axes:
     return (0, rank - 1, *range(1, rank - 1))
 
 
-def _squeezed(shape: Shape) -> Shape:
-    return tuple(extent for extent in shape if extent != 1)
+def _is_in_order(moved: Moved) -> bool:
+    """Whether no elements change places."""
+    order = [axis for axis in moved.axes if moved.shape[axis] != 1]
+    return order == sorted(order)
+
+
+def reshaped(before: Moved, shape: Shape) -> Moved | None:
+    """`reshape` of a moved value as a moved value of the same root; None where it is none.
+
+    Axes of extent 1 come and go: they stand before the others in the base.
+    """
+    old = [axis for axis in before.axes if before.shape[axis] != 1]
+    new = [extent for extent in shape if extent != 1]
+    pieces = _pieces([before.shape[axis] for axis in old], new)
+    if pieces is None:
+        return None
+    made: dict[int, Shape] = {}  # for the first of some neighbours of the base, what they become
+    axes_of: list[int] = []  # for each new axis, the first of the neighbours that it is made of
+    start = 0
+    for taken, extents in pieces:
+        run = old[start : start + taken]
+        start += taken
+        if run != list(range(run[0], run[0] + taken)):
+            return None
+        made[run[0]] = tuple(extents)
+        axes_of += [run[0]] * len(extents)
+    ones = len(shape) - len(new)
+    base: list[Extent] = [1] * ones
+    places: dict[int, Iterator[int]] = {}
+    for first, extents in sorted(made.items()):
+        places[first] = iter(range(len(base), len(base) + len(extents)))
+        base += extents
+    singles, wholes = iter(range(ones)), (next(places[first]) for first in axes_of)
+    axes = tuple(next(singles) if extent == 1 else next(wholes) for extent in shape)
+    return Moved(before.root, tuple(base), axes)
+
+
+def _pieces(old: list[Extent], new: list[Extent]) -> list[tuple[int, list[Extent]]] | None:
+    """How many old axes become which new ones, piece by piece; None where extents without a value would be divided."""
+    found: list[tuple[int, list[Extent]]] = []
+    rest = list(new)
+    left = list(old)
+    while left or rest:
+        if not left or not rest:
+            return None
+        taken, extents = 1, [rest.pop(0)]
+        a, b = left.pop(0), extents[0]
+        while a != b:
+            if isinstance(a, int) and isinstance(b, int):
+                more_old = a < b
+            else:
+                return None
+            if not (left if more_old else rest):
+                return None
+            if more_old:
+                a, taken = a * left.pop(0), taken + 1
+            else:
+                extents.append(rest.pop(0))
+                b = b * extents[-1]
+        found.append((taken, extents))
+    return found
 
 
 def _turned(x: Any, shape: Shape, axes: Axes) -> Any:

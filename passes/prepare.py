@@ -20,7 +20,7 @@ from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.choice import cast
-from graphc.ops.contraction import free_axes
+from graphc.ops.contraction import dot_general, free_axes, grouped_dot, order_of_groups
 from graphc.ops.control import map as map_op
 from graphc.ops.convolution import convolution
 from graphc.ops.creation import full
@@ -29,7 +29,7 @@ from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.cse import cse
 from graphc.passes.decompose import decompose, replace_values
-from graphc.passes.fuse.product import fits_a_kernel, product_of_extents
+from graphc.passes.fuse.product import fits_a_kernel, is_product_of_groups, product_of_extents
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.tensor import Tensor
@@ -43,7 +43,7 @@ def prepare(graph: Graph) -> Graph:
         # A convolution and the gradient for its kernels read one image with margins.
         graph = channels_last(_rewritten(graph, lambda node: _as_product if node.op is convolution else None))
         graph, _ = cse(graph)
-    return _rewritten(graph, _form_of)
+    return _rewritten(_rewritten(graph, _form_of_groups), _form_of)
 
 
 def _numbers_in_memory(graph: Graph) -> Graph:
@@ -107,8 +107,22 @@ def _as_product(node: Node, operands: list[Tensor]) -> Any:
     return as_product(*operands, **node.attributes)
 
 
+def _form_of_groups(node: Node) -> Form | None:
+    """Groups among the columns stay where a kernel can compute them so; others come first, as a batch."""
+    return _groups_first if node.op is grouped_dot and not is_product_of_groups(node) else None
+
+
+def _groups_first(node: Node, operands: list[Tensor]) -> Any:
+    """(groups, rows, columns), put into the order of the op."""
+    lhs, _ = operands
+    product = dot_general(*operands, **node.attributes)
+    return permute_dims(product, axes=order_of_groups(lhs, product.ndim, **node.attributes))
+
+
 def _form_of(node: Node) -> Form | None:
     """How a node is rewritten; None where it is fine as it is."""
+    if node.op is grouped_dot:
+        return None
     if node.op.kind is Kind.CONTRACTION:
         return _sum_of_products if _is_sum(node) else None if fits_a_kernel(node) else _contraction
     folds_axes = node.op.kind is Kind.REDUCTION and isinstance(node.attributes["axis"], tuple)

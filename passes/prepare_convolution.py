@@ -8,6 +8,8 @@ moves channels is a `permute_dims` on either side; `passes/layout.py` takes away
 
 A gradient of kernels is a convolution whose kernel is as large as an image and whose result is small. Its windows are
 those of the convolution that it belongs to, summed over rows: f32[3·3·C, N·P·Q] · f32[N·P·Q, O].
+
+Groups of channels are in `convolution_groups.py`, strides that leave zeros in `convolution_phases.py`.
 """
 
 from __future__ import annotations
@@ -15,15 +17,18 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.dim import Extent
+from graphc.ops.choice import cast
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution import LEAD, padded_extent
-from graphc.ops.shape import inverse, permute_dims, reshape
-from graphc.ops.window import window_count, windows
+from graphc.ops.shape import permute_dims, reshape
+from graphc.ops.window import window_count
+from graphc.passes.convolution_groups import kernels_over_groups, over_groups
 from graphc.passes.convolution_phases import by_phases, has_phases
-from graphc.passes.convolution_taps import gradient_of_taps, is_depthwise, is_depthwise_gradient, over_taps
+from graphc.passes.convolution_taps import has_few_taps, over_taps
 from graphc.passes.convolution_windows import over_windows, windows_of, with_margins
 from graphc.passes.fuse.product import product_of_extents
 from graphc.tensor import Tensor
+from graphc.types import f32
 
 Extents = tuple[Extent, ...]
 Numbers = tuple[int, ...]
@@ -39,17 +44,22 @@ def as_product(
     places = tuple(window_count(*each) for each in zip(padded, size, stride, dilation, strict=True))
     space = range(2, 2 + len(size))
     is_gradient = _is_smaller(places, tuple(size))
+    if is_gradient:  # what no window reaches would give it more places
+        read = [
+            (p - 1) * step + (k - 1) * far + 1 for p, k, step, far in zip(places, size, stride, dilation, strict=True)
+        ]
+        high = tuple(n - (whole - used) for n, whole, used in zip(high, padded, read, strict=True))
     if groups != 1:
-        # Channels last here, too; in a gradient for kernels what stands at the channels' place are images.
-        space = range(LEAD, LEAD + len(size))
-        order = (2, *space, 1, 0) if is_gradient else (0, *space, 1, 2)
-        image = with_margins(permute_dims(x, axes=order), low, high, input_dilation, 1)
-        if is_depthwise(image, w) and not is_gradient:
+        if kernels != 1 and not is_gradient and has_few_taps(x, w):
+            last = (0, *range(LEAD, LEAD + len(size)), 1, 2)
+            image = with_margins(permute_dims(x, axes=last), low, high, input_dilation, 1)
             return over_taps(image, w, places, stride, dilation)
-        if is_gradient and is_depthwise_gradient(image, w, places):
-            return gradient_of_taps(image, w, places, stride, dilation)
-        x = permute_dims(image, axes=inverse(order))
-        return _group_by_group(x, w, stride, dilation, first=is_gradient)
+        dtype = x.dtype
+        if dtype.bits == 16:  # multiplied and added in f32, and rounded once
+            x, w = cast(x, dtype=f32), cast(w, dtype=f32)
+        by_groups = kernels_over_groups if is_gradient else over_groups
+        product = by_groups(x, w, places, low, high, stride, dilation, input_dilation)
+        return product if product.dtype is dtype else cast(product, dtype=dtype)
     images, kernel = reshape(x, shape=(batch, channels, *extents)), reshape(w, shape=(kernels, channels, *size))
     if any(step != 1 for step in input_dilation) and has_phases(images, size, low, high, stride, input_dilation):
         image = permute_dims(images, axes=(0, *space, 1))
@@ -87,18 +97,3 @@ def _over_places(image: Tensor, kernel: Tensor, places: Extents, stride: Numbers
     weights = permute_dims(kernel, axes=(1, *range(2, 2 + count), 0))  # [C, k, O]
     product = dot_general(rows, weights, contract=(summed, summed))
     return permute_dims(product, axes=(count, 1 + count, *range(count)))
-
-
-def _group_by_group(x: Tensor, w: Tensor, stride: Numbers, dilation: Numbers, first: bool) -> Any:
-    """Groups of channels, each a product of its own; the channels are summed `first` where they are images."""
-    count = len(stride)
-    seen = windows(x, size=w.shape[LEAD:], stride=stride, dilation=dilation)
-    within = tuple(range(LEAD + count, LEAD + 2 * count))
-    space = tuple(range(LEAD, LEAD + count))
-    summed = (2, *within) if first else (*within, 2)
-    # Kernels as [group, what is summed, O]: their columns lie side by side.
-    order = (0, 2, *space, 1) if first else (0, *space, 2, 1)
-    columns = permute_dims(w, axes=order)
-    product = dot_general(seen, columns, contract=(summed, tuple(range(1, 2 + count))), batch=((1,), (0,)))
-    last = 2 + count  # the axes are group, batch, places, kernels
-    return permute_dims(product, axes=(1, 0, last, *range(2, last)))

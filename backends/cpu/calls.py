@@ -16,7 +16,7 @@ POINTERS = frozenset(
     }
 )  # fmt: skip
 CONTRACTIONS = frozenset(
-    f"{name}_{dtype}" for name in ("dot", "gemm", "gemm_segments", "pack") for dtype in ("f32", "f64")
+    f"{name}_{dtype}" for name in ("dot", "gemm", "gemm_lanes", "gemm_segments", "pack") for dtype in ("f32", "f64")
 )
 LEFT_PANELS = frozenset(f"{name}_{dtype}" for name in ("gemm_panels", "pack_rows") for dtype in ("f32", "f64"))
 WINOGRAD = frozenset(

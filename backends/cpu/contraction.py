@@ -16,6 +16,8 @@ Blocks that are worth copying are copied to the stack, at most 352 KB of it.
         B as it is, row by row: b_panel = W, b_depth = the row's stride; B packed: b_panel = k·W, b_depth = W
     gemm_segments(m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume)
         the same with a depth of several pieces of k, `segments.py`; where resume is 1 the sums go on from C
+    gemm_lanes(…)
+        the same where column j has a left operand of its own, A[i·a_row + s·a_segment + p·a_depth + j]
     dot(m, n, k, a, a_row, b, b_column, c, c_row)
         few rows, both operands along the depth, `dots.py`
     pack(k, n, b, b_row, b_column, packed)
@@ -29,6 +31,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 
 from graphc.backends.cpu.dots import DOT, Dots
@@ -37,7 +40,7 @@ from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
-from graphc.backends.cpu.segments import SEGMENTED, Segments
+from graphc.backends.cpu.segments import SEGMENTED, Lanes, Segments
 from graphc.backends.cpu.vector_ir import (
     I64,
     POINTER,
@@ -249,7 +252,7 @@ def _gemm(dtype: str) -> Any:
     return called_by_kernels(f"gemm_{dtype}", typed, plain)
 
 
-def _gemm_segments(dtype: str) -> Any:
+def _gemm_segments(dtype: str, name: str, emitter: type[Segments]) -> Any:
     def typed(
         _: Any, m: Any, n: Any, k: Any, segments: Any, a: Any, a_row: Any, a_depth: Any, a_segment: Any, b: Any,
         b_panel: Any, b_depth: Any, b_segment: Any, c: Any, c_row: Any, resume: Any,
@@ -257,23 +260,27 @@ def _gemm_segments(dtype: str) -> Any:
         kinds = (
             m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume,
         )  # fmt: skip
-        return typed_call(Segments, dtype, dict(zip(SEGMENTED, kinds, strict=True)))
+        return typed_call(emitter, dtype, dict(zip(SEGMENTED, kinds, strict=True)))
 
     def plain(
         m: int, n: int, k: int, segments: int, a: int, a_row: int, a_depth: int, a_segment: int, b: int, b_panel: int,
         b_depth: int, b_segment: int, c: int, c_row: int, resume: int,
     ) -> None:  # fmt: skip
-        width = panel_width(dtype)
-        A = memory_of(dtype, a, (m, segments, k), (a_row, a_segment, a_depth))
+        width, size = panel_width(dtype), np.dtype(dtype).itemsize
         for j in range(0, int(n), width):
             columns = min(width, int(n) - j)
-            start = int(b) + j // width * int(b_panel) * A.itemsize
+            start = int(b) + j // width * int(b_panel) * size
             B = memory_of(dtype, start, (segments, k, columns), (b_segment, b_depth, 1))
-            C = memory_of(dtype, int(c) + j * A.itemsize, (m, columns), (c_row, 1))
-            product = A.reshape(int(m), -1) @ B.reshape(-1, columns)
+            C = memory_of(dtype, int(c) + j * size, (m, columns), (c_row, 1))
+            if emitter.by_lanes:
+                strides = (a_row, a_segment, a_depth, 1)
+                product = (memory_of(dtype, int(a) + j * size, (m, segments, k, columns), strides) * B).sum((1, 2))
+            else:
+                A = memory_of(dtype, a, (m, segments, k), (a_row, a_segment, a_depth))
+                product = A.reshape(int(m), -1) @ B.reshape(-1, columns)
             C[:] = C + product if resume else product
 
-    return called_by_kernels(f"gemm_segments_{dtype}", typed, plain)
+    return called_by_kernels(f"{name}_{dtype}", typed, plain)
 
 
 def _dot(dtype: str) -> Any:
@@ -308,6 +315,7 @@ def _pack(dtype: str) -> Any:
 
 
 gemm_f32, gemm_f64 = _gemm("float32"), _gemm("float64")
-gemm_segments_f32, gemm_segments_f64 = _gemm_segments("float32"), _gemm_segments("float64")
+gemm_segments_f32, gemm_segments_f64 = (_gemm_segments(x, "gemm_segments", Segments) for x in ("float32", "float64"))
+gemm_lanes_f32, gemm_lanes_f64 = (_gemm_segments(x, "gemm_lanes", Lanes) for x in ("float32", "float64"))
 dot_f32, dot_f64 = _dot("float32"), _dot("float64")
 pack_f32, pack_f64 = _pack("float32"), _pack("float64")

@@ -39,7 +39,13 @@ def emit_chain(chain: Chain) -> KernelSource:
 def has_long_lines(nest: Nest) -> bool:
     """Whether passes follow a product whose lines are larger than the caches, so that they follow blocks of rows."""
     product = nest.product
-    if product is None or nest.cut is not Cut.ROWS or not product.axes.batch or len(product.axes.depth) != 1:
+    if (
+        product is None
+        or nest.cut is not Cut.ROWS
+        or product.axes.inside
+        or not product.axes.batch
+        or len(product.axes.depth) != 1
+    ):
         return False
     if (
         nest.margins
@@ -110,7 +116,7 @@ class _Stage(ProductLines):
         else:
             a = self._address(product.lhs, axes.left.offset, *left, ("top", along.left))
             steps = (ex(axes.row.left), ex(depth.left))
-        target, row = self._target()
+        target, row = self._target([])
         if self.over_rows:
             b, step = self._address(product.rhs, axes.right.offset, *right, ("top", depth.right)), depth.right
             if product.rhs in self.links:
@@ -136,7 +142,7 @@ class _Stage(ProductLines):
             self.enter()
             self.passes.write("line_begin", "line_end")
 
-    def _target(self) -> tuple[str, Extent]:
+    def _target(self, group: Terms) -> tuple[str, Extent]:
         product, home = self.product, self.nest.product_home
         if home is None:
             return self._address(product.result, 0, ("slice", self._result_elements)), product.columns

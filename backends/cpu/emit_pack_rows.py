@@ -28,7 +28,7 @@ LEAST_ROWS = 64  # of an operand that is read by columns
 def packs_rows(nest: Nest) -> bool:
     """Whether a nest would copy its left operand for each of several blocks of columns."""
     product = nest.product
-    if product is None or nest.cut is not Cut.COLUMNS or not nest.split or product.axes.lines:
+    if product is None or nest.cut is not Cut.COLUMNS or not nest.split or product.axes.keeps_columns:
         return False
     columns, axes = product.columns, product.axes
     if len(axes.depth) != 1 or not isinstance(columns, int) or columns < LEAST_COLUMNS:

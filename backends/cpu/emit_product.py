@@ -206,16 +206,17 @@ class ProductLines:
             with self._walk("line", axes.lines, "0", ex(product.lines)) as (left, right), self._each("part", inner) as (
                 a_depth, b_depth,
             ):  # fmt: skip
-                a = self._address(product.lhs, axes.left.offset, *deep, *a_depth, *left)
-                b = self._address(product.rhs, axes.right.offset, *far, *b_depth, *right)
                 start = ("slice", product.lines * product.rows * product.columns)
                 line: Terms = [("line", product.rows * product.columns)] if axes.lines else []
-                to = self._address(product.result, 0, start, *line)
-                self._call(
-                    f"gemm_segments_{self.name}", ex(product.rows), ex(product.columns), count, ex(segment.extent), a,
-                    ex(axes.row.left), ex(run.left), ex(segment.left), b, str(self.width), ex(run.right),
-                    ex(segment.right), to, ex(product.columns), "1",
-                )  # fmt: skip
+                with self._each_group() as (a_group, b_group, group):
+                    a = self._address(product.lhs, axes.left.offset, *deep, *a_depth, *left, *a_group)
+                    b = self._address(product.rhs, axes.right.offset, *far, *b_depth, *right, *b_group)
+                    to = self._address(product.result, 0, start, *line, *group)
+                    self._call(
+                        self._gemm_segments, ex(product.rows), ex(axes.column.extent), count, ex(segment.extent), a,
+                        ex(axes.row.left), ex(run.left), ex(segment.left), b, str(self.width), ex(run.right),
+                        ex(segment.right), to, ex(product.columns), "1",
+                    )  # fmt: skip
 
     def before_lines(self) -> None:
         """What serves all lines of a slice."""
@@ -290,7 +291,7 @@ class ProductLines:
         axes = product.axes
         (depth,) = axes.depth
         rows, left = self._rows(left)
-        target, stride = self._target()
+        target, stride = self._target([])
         a = self._address(product.lhs, axes.left.offset, *left)
         b = self._address(product.rhs, axes.right.offset, *right, *self._column(axes.column.right))
         self._call(
@@ -327,7 +328,7 @@ class ProductLines:
 
     @property
     def _columns(self) -> str:
-        return self.block.count if self.block is not None else self.writer.extent(self.product.columns)
+        return self.block.count if self.block is not None else self.writer.extent(self.product.axes.column.extent)
 
     def _column(self, stride: Extent) -> Terms:
         """Where the block of columns begins."""
@@ -338,20 +339,20 @@ class ProductLines:
         product, ex = self.product, self.writer.extent
         axes = product.axes
         rows, left = self._rows(left)
-        target, stride = self._target()
         *outer, depth = axes.depth
-        segment = outer.pop() if outer else None
+        segment = outer.pop() if outer else Axis(1, 0, 0) if axes.is_by_lanes else None
         if outer and segment is not None:  # written even where there is nothing to sum
             writer = self.writer
             count = writer.extent(extent_of(outer))
             writer.line(f"segments = {ex(segment.extent)} if {count} > 0 else 0")
         loop = self._walk("deep", tuple(outer), "0", f"max({count}, 1)") if outer else self._each("deep", ())
-        with loop as (a_depth, b_depth):
-            a = self._address(product.lhs, axes.left.offset, *left, *a_depth)
+        with loop as (a_depth, b_depth), self._each_group() as (a_group, b_group, group):
+            target, stride = self._target(group)
+            a = self._address(product.lhs, axes.left.offset, *left, *a_depth, *a_group)
             if product.panels is not None:
                 b, panel, step = self._panels, ex(depth.extent * self.width), str(self.width)
             else:
-                b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *self._column(1))
+                b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *b_group, *self._column(1))
                 panel, step = str(self.width), ex(depth.right)
             if product.left_panels is not None:
                 first = [("top", depth.extent)] if self._in_stretch else []
@@ -367,7 +368,7 @@ class ProductLines:
                 )  # fmt: skip
                 return
             self._call(
-                f"gemm_segments_{self.name}", rows, self._columns, ex(depth.extent),
+                self._gemm_segments, rows, self._columns, ex(depth.extent),
                 "segments" if outer else ex(segment.extent), a, ex(axes.row.left), ex(depth.left), ex(segment.left), b,
                 panel, step, ex(segment.right), target, ex(stride), "min(deep, 1)" if outer else "0",
             )  # fmt: skip
@@ -376,18 +377,29 @@ class ProductLines:
         """A loop over all places of some axes."""
         return self._walk(name, tuple(axes), "0", self.writer.extent(extent_of(axes)))
 
-    def _target(self) -> tuple[str, Extent]:
-        """Where the product goes, and how far its rows are apart."""
+    @contextmanager
+    def _each_group(self) -> Iterator[tuple[Terms, Terms, Terms]]:
+        """A loop over the groups, where there are some: where each begins in the operands and among the columns."""
+        axes = self.product.axes
+        with self._each("group", axes.groups) as (left, right):
+            yield left, right, [("group", axes.column.extent)] if axes.groups else []
+
+    @property
+    def _gemm_segments(self) -> str:
+        return f"gemm_{'lanes' if self.product.axes.is_by_lanes else 'segments'}_{self.name}"
+
+    def _target(self, group: Terms) -> tuple[str, Extent]:
+        """Where the product of a group goes, and how far its rows are apart."""
         product, home = self.product, self.nest.product_home
         if home is None and (self.block is not None or self.by_lines):
             row = self.block.columns if self.block is not None else product.columns
-            return self._address(product.result, 0, ("slice", self._result_elements)), row
+            return self._address(product.result, 0, ("slice", self._result_elements), *group), row
         start = self._column(1)
         if self.by_lines:
             start = [("line", product.rows * product.columns)]
         elif self.block is None:
             start = [("begin", product.columns)]
-        return self._address(home or product.result, 0, *start), product.columns
+        return self._address(home or product.result, 0, *start, *group), product.columns
 
     def _address(self, buffer: Buffer, offset: Extent, *terms: tuple[str, Extent]) -> str:
         """The address of an element: offset + Σ index · stride."""

@@ -42,7 +42,8 @@ SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
 class Tile:
     """A tile of `rows` by `vectors`; where `masked`, only some columns of the last vector exist.
 
-    The depth of a `segmented` one is several pieces of k, each so far from the one before.
+    The depth of a `segmented` one is several pieces of k, each so far from the one before. `by_lanes`, A has a number
+    for each column, and they lie side by side: C[i, j] (+)= sum over p of A[i, p, j] · B[p, j].
     """
 
     tiling: Tiling
@@ -50,10 +51,12 @@ class Tile:
     vectors: int
     masked: bool
     segmented: bool = False
+    by_lanes: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{'m' * self.masked}{'s' * self.segmented}"
+        kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes
+        return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
 
     @property
     def unroll(self) -> int:
@@ -123,8 +126,11 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
         across = [v.load(at(b, right, j * vector_bytes), masks[j]) for j in vectors]
         result = []
         for i in rows:
-            down = v.splat(v.scalar(at(b, a, row_offsets[i])))
-            result += [v.multiply_add(down, x, sums[i * tile.vectors + j]) for j, x in enumerate(across)]
+            if tile.by_lanes:
+                down = [v.load(at(b, a, row_offsets[i], j * vector_bytes), masks[j]) for j in vectors]
+            else:
+                down = [v.splat(v.scalar(at(b, a, row_offsets[i])))] * tile.vectors
+            result += [v.multiply_add(down[j], x, sums[i * tile.vectors + j]) for j, x in enumerate(across)]
         return [at(b, a, depth), at(b, right, b_depth), *result]
 
     def steps(*values: ir.Value) -> list[ir.Value]:

@@ -9,6 +9,10 @@
 All of the depth passes through a tile while its sums stay in registers: in ascending s, then ascending p. With resume
 the sums go on from what C holds, so that a depth of more than two levels is several calls, and not a bit changes. The
 operands are read where they lie, at strides of any size.
+
+    y[q, c] = sum over h, l of x[q·stride + h·line + l·C + c] · w[h, l, c]          a line of a depthwise convolution
+
+    gemm_lanes(…)        the same, but every column has a left operand of its own, j elements behind the first one's
 """
 
 from __future__ import annotations
@@ -31,13 +35,15 @@ _ADDRESSES = {"a", "b", "c"}
 class Segments:
     """The loops around the tiles: panels of columns, and for each all rows."""
 
+    by_lanes = False
+
     def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
         self.module, self.tiling, self.literals = module, tiling, literals
 
     def emit(self) -> ir.Function:
         """The function, once per module and combination of known numbers."""
         known = ".".join(str(self.literals.get(name, "x")) for name in SEGMENTED)
-        name = f"graphc.gemm_segments.{self.tiling.suffix}.{known}"
+        name = f"graphc.gemm_{'lanes' if self.by_lanes else 'segments'}.{self.tiling.suffix}.{known}"
         if name in self.module.globals:
             return self.module.globals[name]
         function, b = new_function(self.module, name, [(x, POINTER if x in _ADDRESSES else I64) for x in SEGMENTED])
@@ -53,10 +59,11 @@ class Segments:
             columns = b.sub(n, j)
             right = at(b, given["b"], times(b, stride["b_panel"], b.sdiv(j, word(self.tiling.width))))
             c_j = at(b, given["c"], times(b, j, self.tiling.size))
+            a_j = at(b, given["a"], times(b, j, self.tiling.size)) if self.by_lanes else given["a"]
 
             def tile(i: ir.Value, height: int) -> None:
-                call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked, True), in_tile)
-                a_i, c_ij = at(b, given["a"], times(b, stride["a_row"], i)), at(b, c_j, times(b, stride["c_row"], i))
+                call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked, True, self.by_lanes), in_tile)
+                a_i, c_ij = at(b, a_j, times(b, stride["a_row"], i)), at(b, c_j, times(b, stride["c_row"], i))
                 operands = [k, a_i, a_row, a_depth, right, word(stride["b_depth"]), c_ij, c_row, columns, resume]
                 b.call(call, [*operands, segments, *between])
 
@@ -68,3 +75,9 @@ class Segments:
         each_panel(b, self.tiling, n, self.literals.get("n"), panel)
         b.ret_void()
         return function
+
+
+class Lanes(Segments):
+    """The same for columns that have left operands of their own."""
+
+    by_lanes = True

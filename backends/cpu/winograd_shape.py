@@ -52,7 +52,9 @@ class TiledConvolution:
     @classmethod
     def _of(cls, product: MatrixProduct, places: tuple[Axis, ...], taps: tuple[Axis, ...]) -> TiledConvolution | None:
         taps = _with_channels(taps, places)
-        if len(places) < 2 or len(taps) != 3 or len(product.columns) != 1 or product.batch or product.is_packed:
+        if len(places) < 2 or len(taps) != 3 or len(product.columns) != 1:
+            return None
+        if product.batch or product.is_packed or product.is_by_lanes:
             return None
         *outer, line, pixel = places
         tap_line, tap_pixel, tap_depth = taps

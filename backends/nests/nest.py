@@ -220,7 +220,8 @@ class Product:
 
     @property
     def columns(self) -> Extent:
-        return self.axes.column.extent
+        """Columns of all groups."""
+        return extent_of((*self.axes.groups, self.axes.column))
 
     @property
     def depth(self) -> Extent:

@@ -1,4 +1,8 @@
-"""Contraction: the sum of products over shared axes; matmul, tensordot and einsum are written with it."""
+"""Contraction: the sum of products over shared axes; matmul, tensordot and einsum are written with it.
+
+dot_general(x: f32[G,N,K], w: f32[G,K,O], contract=((2,), (1,)), batch=((0,), (0,)))     f32[G,N,O]
+grouped_dot(x: f32[N,G,K], w: f32[G,K,O], contract=((2,), (1,)), batch=((1,), (0,)))     f32[N,G,O]
+"""
 
 from __future__ import annotations
 
@@ -111,4 +115,52 @@ dot_general = define_op(
         sample(integers(4, 3), integers(3, 2), contract=((1,), (0,))),
     ],
     doc="The sum of products over the contracted axes; result axes are batch, lhs's free, rhs's free.",
+)
+
+
+def order_of_groups(lhs: Any, rank: int, contract: Pair, batch: Pair) -> Axes:
+    """The permutation from (batch, lhs's free, rhs's free), of so many axes, to (lhs's free, batch, rhs's free)."""
+    groups = len(batch[0])
+    columns = len(lhs.shape) - len(contract[0])  # where rhs's free axes begin
+    return (*range(groups, columns), *range(groups), *range(columns, rank))
+
+
+def _infer_grouped(lhs: TensorType, rhs: TensorType, *, contract: Pair, batch: Pair) -> TensorType:
+    plain = _infer(lhs, rhs, contract=contract, batch=batch)
+    return plain.with_shape(tuple(plain.shape[axis] for axis in order_of_groups(lhs, plain.rank, contract, batch)))
+
+
+def _grouped_reference(lhs: Any, rhs: Any, *, contract: Pair, batch: Pair) -> Any:
+    plain = _reference(lhs, rhs, contract=contract, batch=batch)
+    return plain.transpose(order_of_groups(lhs, plain.ndim, contract, batch))
+
+
+def _grouped_vjp(g: Any, y: Any, lhs: Any, rhs: Any, *, contract: Pair, batch: Pair) -> tuple[Any, Any]:
+    """Those of the plain contraction, which has the groups first."""
+    plain = permute_dims(g, axes=inverse(order_of_groups(lhs, g.ndim, contract, batch)))
+    return _cotangent_of_lhs(plain, lhs, rhs, contract, batch), _cotangent_of_rhs(plain, lhs, rhs, contract, batch)
+
+
+def _grouped_jvp(t: Any, y: Any, lhs: Any, rhs: Any, *, contract: Pair, batch: Pair) -> Any:
+    left = None if t[0] is None else grouped_dot(t[0], rhs, contract=contract, batch=batch)
+    right = None if t[1] is None else grouped_dot(lhs, t[1], contract=contract, batch=batch)
+    return right if left is None else left if right is None else left + right
+
+
+grouped_dot = define_op(
+    "grouped_dot",
+    kind=Kind.CONTRACTION,
+    infer=_infer_grouped,
+    reference=computed_in_f32(_grouped_reference),
+    vjp=_grouped_vjp,
+    jvp=_grouped_jvp,
+    samples=[
+        sample(real(4, 2, 3), real(2, 3, 5), contract=((2,), (1,)), batch=((1,), (0,))),
+        sample(real(4, 3, 2), real(3, 2), contract=((1,), (0,)), batch=((2,), (1,))),
+        sample(real(2, 4, 3, 5), real(4, 2, 3, 5), contract=((1,), (0,)), batch=((2, 3), (2, 3))),
+        sample(real(4, 3), real(3, 5), contract=((1,), (0,)), batch=((), ())),
+        sample(integers(4, 2, 3), integers(2, 3, 5), contract=((2,), (1,)), batch=((1,), (0,))),
+    ],
+    doc="The sum of products over the contracted axes; result axes are lhs's free, batch, rhs's free: groups stay "
+    "among the columns, where the channels of an image are.",
 )

@@ -92,7 +92,7 @@ def stage_of(node: Node) -> Stage | None:
         return None
     group = group_of(region)
     contraction, product = group.contraction, group.product
-    if contraction is None or product is None or group.cut is not Cut.ROWS or len(product.depth) != 1:
+    if contraction is None or product is None or group.cut is not Cut.ROWS or product.inside or len(product.depth) != 1:
         return None
     count = len(contraction.attributes["batch"][0])
     shape = contraction.result.type.shape

@@ -265,7 +265,7 @@ class Group:
     def _settle(self, cut: Cut, split: int) -> Refusal | None:
         if self.product is not None and split != self._rows_of_product:
             return Refusal("a product is cut along the rows or the columns of its matrices")
-        if self.product is not None and self.product.lines and cut is Cut.COLUMNS and self.cut is not Cut.DEPTH:
+        if self.product is not None and self.product.keeps_columns and cut is Cut.COLUMNS and self.cut is not Cut.DEPTH:
             return Refusal("a product of several lines is cut along them")
         if self.cut is None:
             self.cut, self.split = cut, split
@@ -326,7 +326,10 @@ class Group:
         assert self.contraction is not None
         (_, contract), (_, batch) = self.contraction.attributes["contract"], self.contraction.attributes["batch"]
         shape = self.contraction.operands[1].type.shape
-        return len(self.domain) - len(squeezed(tuple(shape[axis] for axis in free_axes(len(shape), contract, batch))))
+        columns = free_axes(len(shape), contract, batch)
+        if self.product is not None and self.product.inside:
+            columns = (*batch, *columns)
+        return len(self.domain) - len(squeezed(tuple(shape[axis] for axis in columns)))
 
     def _suits_rows(self) -> bool:
         """Whether a product has more rows than columns, few of these, and a left operand that is read by columns.
@@ -352,7 +355,7 @@ class Group:
         elif self.product is not None:
             self.split = self._rows_of_product
             is_wide = _is_wide(self.domain[self.split :]) and not self._suits_rows()
-            self.cut = Cut.COLUMNS if is_wide and not self.product.lines else Cut.ROWS
+            self.cut = Cut.COLUMNS if is_wide and not self.product.keeps_columns else Cut.ROWS
         else:
             self.cut, self.split = Cut.ROWS, rank - 1
 

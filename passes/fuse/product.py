@@ -8,6 +8,10 @@
 
 Operands that are affine views are read where they lie. Neighbouring axes become one where both operands allow it; what
 is left of the rows are *lines*, and of the depth *segments*.
+
+A `grouped_dot` has its batch axes among the columns, and is done group by group in every line. Where each group has one
+column, and groups lie side by side in both operands, they are the columns themselves: every column has a left operand
+of its own, as in a depthwise convolution.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ from dataclasses import dataclass
 
 from graphc.dim import Extent, evaluate_extent
 from graphc.ir import Node
-from graphc.ops.contraction import free_axes
+from graphc.ops.contraction import free_axes, grouped_dot
 from graphc.passes.fuse.strided import Producer, Strided, contiguous, strided
+from graphc.types import f32, f64
 
 MOST_PARTS = 1 << 17  # results of a product that is cut along its depth: each slice has a sum of its own for each
 FEW_COLUMNS = 128  # which cannot be shared by many threads
@@ -51,11 +56,17 @@ class MatrixProduct:
     rows: tuple[Axis, ...]
     columns: tuple[Axis, ...]
     depth: tuple[Axis, ...]
+    inside: bool = False  # whether the batch axes stand between rows and columns in the result
+
+    @property
+    def groups(self) -> tuple[Axis, ...]:
+        """The batch axes that stand among the columns."""
+        return self.batch if self.inside else ()
 
     @property
     def lines(self) -> tuple[Axis, ...]:
         """The axes that are walked one place after another, with a product of matrices at each."""
-        return (*self.batch, *self.rows[:-1])
+        return (*(() if self.inside else self.batch), *self.rows[:-1])
 
     @property
     def row(self) -> Axis:
@@ -66,6 +77,16 @@ class MatrixProduct:
         return self.columns[-1]
 
     @property
+    def is_by_lanes(self) -> bool:
+        """Whether every column has a left operand of its own."""
+        return self.column.left != 0
+
+    @property
+    def keeps_columns(self) -> bool:
+        """Whether a slice has all columns of its rows."""
+        return bool(self.lines) or self.inside
+
+    @property
     def is_packed(self) -> bool:
         """Whether the right operand is copied to panels before it is read."""
         return self.column.right != 1
@@ -73,6 +94,8 @@ class MatrixProduct:
     @property
     def is_simple(self) -> bool:
         """Whether kernels can compute it as it is."""
+        if self.inside and (len(self.batch) > 1 or self.is_packed):
+            return False
         return len(self.columns) == 1 and (not self.is_packed or len(self.depth) == 1)
 
     @property
@@ -81,18 +104,21 @@ class MatrixProduct:
         size, depth = extent_of((*self.batch, *self.rows, *self.columns)), at_least(extent_of(self.depth))
         if self.is_packed or not isinstance(size, int) or not isinstance(self.column.extent, int):
             return False
-        if self.batch and at_least(self.row.extent) >= FEW_COLUMNS:  # matrices of many rows are shared by rows
-            return False
-        is_small = size <= MOST_PARTS and self.column.extent <= FEW_COLUMNS
-        return is_small and depth >= (LEAST_DEPTH if self.depth[1:] else LONG_DEPTH) and size * depth >= LEAST_WORK
+        if self.batch and not self.inside and at_least(self.row.extent) >= FEW_COLUMNS:
+            return False  # matrices of many rows are shared by rows
+        is_small = size <= MOST_PARTS and (self.column.extent <= FEW_COLUMNS or self.inside)
+        is_worth_it = size * depth >= LEAST_WORK or self.is_by_lanes
+        return is_small and depth >= (LEAST_DEPTH if self.depth[1:] else LONG_DEPTH) and is_worth_it
 
     @property
     def suits(self) -> bool:
         """Whether it is fast as it is: runs along the depth or along rows and columns, and long enough ones."""
+        repeats = any(axis.left == 0 or axis.right == 0 for axis in self.depth if axis.extent != 1)
+        if self.is_by_lanes:
+            return not repeats
         left = self.depth[-1].left == 1 or self.row.left == 1
         right = self.column.right == 1 or self.depth[-1].right == 1
         is_cut = len(self.rows) > 1 or len(self.depth) > 1
-        repeats = any(axis.left == 0 or axis.right == 0 for axis in self.depth if axis.extent != 1)
         return left and right and not repeats and not (is_cut and (_is_short(self.row) or _is_short(self.depth[-1])))
 
 
@@ -113,6 +139,18 @@ def fits_a_kernel(node: Node) -> bool:
     return product.is_simple and product.suits
 
 
+def is_product_of_groups(node: Node) -> bool:
+    """Whether a kernel computes a `grouped_dot` as it is: products of matrices, or columns with operands of their own.
+
+    Numbers of 16 bits and integers are no products of matrices, and neither is one row, or one column of a group.
+    """
+    product = _product(node, *(contiguous(operand) for operand in node.operands))
+    if node.result.type.dtype not in (f32, f64) or not (product.is_simple and product.suits):
+        return False
+    extents = extent_of(product.rows), product.column.extent, extent_of(product.depth)
+    return extents[0] != 1 if product.is_by_lanes else 1 not in extents
+
+
 def reads_in_place(node: Node, operand: int, producer: Producer) -> bool:
     """Whether a contraction reads an operand through the views that it consists of."""
     product = product_of(node, producer)
@@ -129,13 +167,18 @@ def _product(node: Node, left: Strided, right: Strided) -> MatrixProduct:
         for i, j in zip(first, second, strict=True):
             yield Axis(lhs.type.shape[i], a[i], b[j])
 
+    batch, inside = _collapsed(both(a_batch, b_batch)), node.op is grouped_dot
+    columns = _collapsed(Axis(rhs.type.shape[j], 0, b[j]) for j in b_free)
+    if inside and not columns and [(axis.left, axis.right) for axis in batch] == [(1, 1)]:
+        batch, columns = (), batch
     return MatrixProduct(
         left,
         right,
-        _collapsed(both(a_batch, b_batch)),
+        batch,
         _collapsed(Axis(lhs.type.shape[i], a[i], 0) for i in a_free) or (Axis(1, 0, 0),),
-        _collapsed(Axis(rhs.type.shape[j], 0, b[j]) for j in b_free) or (Axis(1, 0, 1),),
+        columns or (Axis(1, 0, 1),),
         _collapsed(both(a_depth, b_depth)) or (Axis(1, 1, 1),),
+        inside,
     )
 
 

@@ -1,0 +1,111 @@
+"""gemm_lanes: columns that have left operands of their own, at every edge of tiles; no byte beyond the operands."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numba import njit
+
+from another_process import run_again
+from graphc.backends.cpu.contraction import gemm_lanes_f32, gemm_lanes_f64, panel_width
+from graphc.backends.cpu.machine import machine
+from guarded_memory import Guarded
+
+SIGNATURE = f"void({'int64,' * 4}uintp,{'int64,' * 3}uintp,{'int64,' * 3}uintp,int64,int64)"
+POOLS = [Guarded(2_000_000) for _ in range(3)]
+
+
+@njit(SIGNATURE)
+def lanes32(m, n, k, s, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume):
+    gemm_lanes_f32(m, n, k, s, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume)
+
+
+@njit(SIGNATURE)
+def lanes64(m, n, k, s, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume):
+    gemm_lanes_f64(m, n, k, s, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume)
+
+
+COMPILED = {"float32": lanes32, "float64": lanes64}
+
+
+def numbers(pool, shape, dtype):
+    """Small integers, whose sums are exact, up to the last byte that may be touched."""
+    array = POOLS[pool].array(shape, dtype)
+    array[:] = np.random.default_rng(pool).integers(-4, 5, shape)
+    return array
+
+
+def product_of(A, B, resume=None):
+    """Σ over s, k of A[m, s, k, n]·B[s, k, n], for views of any strides but the last; sums start from `resume`."""
+    (m, s, k, n), size = A.shape, A.itemsize
+    C = POOLS[2].array((m, n), A.dtype)
+    C[:] = -77 if resume is None else resume
+    row, segment, depth, _ = (step // size for step in A.strides)
+    b_segment, b_depth, _ = (step // size for step in B.strides)
+    COMPILED[A.dtype.name](
+        m, n, k, s, A.ctypes.data, row, depth, segment, B.ctypes.data, panel_width(A.dtype.name), b_depth, b_segment,
+        C.ctypes.data, n, resume is not None,
+    )  # fmt: skip
+    return C.copy()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_edge_of_tiles(dtype):
+    for m, n, s, k in product((1, 3, 12, 31), (1, 7, 16, 17, 33, 64), (1, 3), (1, 4, 23)):
+        A, B = numbers(0, (m, s, k, n), dtype), numbers(1, (s, k, n), dtype)
+        assert np.array_equal(product_of(A, B), np.einsum("mskn,skn->mn", A, B)), f"{m} x {n}, {s} segments of {k}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_depthwise_convolution_and_the_gradient_for_its_kernels(dtype):
+    image, kernel = numbers(0, (8, 11, 19), dtype), numbers(1, (3, 3, 19), dtype)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), (0, 1)).transpose(
+        0, 1, 3, 4, 2
+    )  # [p, q, k, l, c]
+    line = windows[2]
+    assert np.array_equal(product_of(line, kernel), np.einsum("qklc,klc->qc", line, kernel))
+    gradient = numbers(1, (6, 9, 19), dtype)
+    taps = windows[:, :, 1].transpose(2, 0, 1, 3)  # those of the middle line of the kernel: [l, p, q, c]
+    assert np.array_equal(product_of(taps, gradient), np.einsum("lpqc,pqc->lc", taps, gradient))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_go_on_and_may_be_empty(dtype):
+    A, B = numbers(0, (13, 4, 6, 18), dtype), numbers(1, (4, 6, 18), dtype)
+    first = product_of(A[:, :1], B[:1])
+    assert np.array_equal(product_of(A[:, 1:], B[1:], resume=first), np.einsum("mskn,skn->mn", A, B))
+    assert np.array_equal(product_of(A[:, :0], B[:0]), np.zeros((13, 18), dtype))
+    assert np.array_equal(product_of(A[:, :, :0], B[:, :0], resume=first), first)
+
+
+def line(n):
+    """A product whose extents and strides are literals, as kernels have them."""
+
+    @njit("void(uintp,uintp,uintp)", fastmath={"contract", "arcp", "afn", "nsz"})
+    def compiled(a, b, c):
+        gemm_lanes_f32(14, n, 3, 3, a, n, n, 16 * n, b, panel_width_of_f32, n, 3 * n, c, n, 0)
+
+    return compiled
+
+
+panel_width_of_f32 = panel_width("float32")
+
+
+@pytest.mark.parametrize("n", [3, 16, 24, 32, 48])
+def test_literal_columns(n):
+    image, kernel = numbers(0, (3, 16, n), "float32"), numbers(1, (3, 3, n), "float32")
+    result = POOLS[2].array((14, n), "float32")
+    line(n)(image.ctypes.data, kernel.ctypes.data, result.ctypes.data)
+    windows = np.lib.stride_tricks.sliding_window_view(image, 3, 1)
+    assert np.array_equal(result, np.einsum("kqnl,kln->qn", windows, kernel))
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_again_with_vectors_of(bits):
+    if bits == 8 * machine().vector_bytes:
+        pytest.skip("the machine's own vectors")
+    run_again(__file__, GRAPHC_VECTOR_BITS=str(bits))
+
+
+def test_again_as_plain_python():
+    run_again(__file__, NUMBA_DISABLE_JIT="1")
