@@ -202,10 +202,8 @@ class ProductLines:
                 run, count = first, f"min({DEPTH_OF_PART}, {ex(first.extent)} - deep * {DEPTH_OF_PART})"
                 deep = [("deep", first.left * DEPTH_OF_PART)]
                 far = [("deep", first.right * DEPTH_OF_PART)]
-            segment = inner.pop() if inner else Axis(1, 0, 0)
-            with self._walk("line", axes.lines, "0", ex(product.lines)) as (left, right), self._each("part", inner) as (
-                a_depth, b_depth,
-            ):  # fmt: skip
+            segment = inner.pop() if inner and not axes.is_by_lanes else Axis(1, 0, 0)
+            with self._lines_and_parts(inner) as ((left, right), (a_depth, b_depth)):
                 start = ("slice", product.lines * product.rows * product.columns)
                 line: Terms = [("line", product.rows * product.columns)] if axes.lines else []
                 with self._each_group() as (a_group, b_group, group):
@@ -217,6 +215,22 @@ class ProductLines:
                         ex(axes.row.left), ex(run.left), ex(segment.left), b, str(self.width), ex(run.right),
                         ex(segment.right), to, ex(product.columns), "1",
                     )  # fmt: skip
+
+    @contextmanager
+    def _lines_and_parts(self, inner: Sequence[Axis]) -> Iterator[tuple[tuple[Terms, Terms], tuple[Terms, Terms]]]:
+        """Loops over the lines and what is left of the depth.
+
+        Of a depthwise gradient the lines are the innermost: a line of the image serves all rows of taps in the cache.
+        """
+        axes = self.product.axes
+        lines = self._walk("line", axes.lines, "0", self.writer.extent(self.product.lines))
+        parts = self._each("part", inner)
+        if axes.is_by_lanes:
+            with parts as deep, lines as line:
+                yield line, deep
+        else:
+            with lines as line, parts as deep:
+                yield line, deep
 
     def before_lines(self) -> None:
         """What serves all lines of a slice."""

@@ -43,7 +43,9 @@ class Tile:
     """A tile of `rows` by `vectors`; where `masked`, only some columns of the last vector exist.
 
     The depth of a `segmented` one is several pieces of k, each so far from the one before. `by_lanes`, A has a number
-    for each column, and they lie side by side: C[i, j] (+)= sum over p of A[i, p, j] · B[p, j].
+    for each column, and they lie side by side: C[i, j] (+)= sum over p of A[i, p, j] · B[p, j]. Where a row of A is a
+    step of the depth before the next, as the pixels of an image are, `slides` steps are taken at once, and what several
+    rows read is loaded once.
     """
 
     tiling: Tiling
@@ -52,15 +54,18 @@ class Tile:
     masked: bool
     segmented: bool = False
     by_lanes: bool = False
+    slides: int = 0
 
     @property
     def name(self) -> str:
-        kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes
+        kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + f"{self.slides or ''}"
         return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
 
     @property
     def unroll(self) -> int:
         """Depth steps between two tests of the loop; edges are short of work anyway, and quick to compile this way."""
+        if self.slides:
+            return self.slides
         return 1 if self.masked else 2 if self.rows > 6 else 4
 
 
@@ -133,7 +138,22 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
             result += [v.multiply_add(down[j], x, sums[i * tile.vectors + j]) for j, x in enumerate(across)]
         return [at(b, a, depth), at(b, right, b_depth), *result]
 
+    def slide(a: ir.Value, right: ir.Value, *values: ir.Value) -> list[ir.Value]:
+        """Some p, place by place of A: row i reads place t at p = t - i, so that each sum goes on in ascending p."""
+        count, sums = tile.slides, list(values)
+        across = [[v.load(at(b, right, times(b, b_depth, p), j * vector_bytes), masks[j]) for j in vectors]
+                  for p in range(count)]  # fmt: skip
+        for t in range(tile.rows + count - 1):
+            down = [v.load(at(b, a, times(b, depth, t), j * vector_bytes), masks[j]) for j in vectors]
+            for p in range(max(0, t - tile.rows + 1), min(count, t + 1)):
+                for j in vectors:
+                    place = (t - p) * tile.vectors + j
+                    sums[place] = v.multiply_add(down[j], across[p][j], sums[place])
+        return [at(b, a, times(b, depth, count)), at(b, right, times(b, b_depth, count)), *sums]
+
     def steps(*values: ir.Value) -> list[ir.Value]:
+        if tile.slides:
+            return slide(*values)
         result = list(values)
         for _ in range(tile.unroll):
             result = step(*result)

@@ -29,6 +29,7 @@ SEGMENTED = (
     "m", "n", "k", "segments", "a", "a_row", "a_depth", "a_segment", "b", "b_panel", "b_depth", "b_segment",
     "c", "c_row", "resume",
 )  # fmt: skip
+STEPS = 5  # of the depth at once at most, where rows overlap: the width of most windows
 _ADDRESSES = {"a", "b", "c"}
 
 
@@ -39,6 +40,11 @@ class Segments:
 
     def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
         self.module, self.tiling, self.literals = module, tiling, literals
+
+    @property
+    def _slides(self) -> int:
+        """How many steps of the depth to take at once; 0 where rows do not overlap, or nobody knows."""
+        return 0
 
     def emit(self) -> ir.Function:
         """The function, once per module and combination of known numbers."""
@@ -62,7 +68,9 @@ class Segments:
             a_j = at(b, given["a"], times(b, j, self.tiling.size)) if self.by_lanes else given["a"]
 
             def tile(i: ir.Value, height: int) -> None:
-                call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked, True, self.by_lanes), in_tile)
+                slides = self._slides if height > 1 else 0
+                kind = Tile(self.tiling, height, vectors, masked, True, self.by_lanes, slides)
+                call = emit_tile(self.module, kind, in_tile)
                 a_i, c_ij = at(b, a_j, times(b, stride["a_row"], i)), at(b, c_j, times(b, stride["c_row"], i))
                 operands = [k, a_i, a_row, a_depth, right, word(stride["b_depth"]), c_ij, c_row, columns, resume]
                 b.call(call, [*operands, segments, *between])
@@ -81,3 +89,11 @@ class Lanes(Segments):
     """The same for columns that have left operands of their own."""
 
     by_lanes = True
+
+    @property
+    def _slides(self) -> int:
+        row, step = self.literals.get("a_row"), self.literals.get("a_depth")
+        if row is None or row != step:
+            return 0
+        k = self.literals.get("k", 0)
+        return k if k <= STEPS else max(steps for steps in (1, 3, 4, STEPS) if k % steps == 0)

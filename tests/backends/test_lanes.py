@@ -78,12 +78,13 @@ def test_sums_go_on_and_may_be_empty(dtype):
     assert np.array_equal(product_of(A[:, :, :0], B[:, :0], resume=first), first)
 
 
-def line(n):
-    """A product whose extents and strides are literals, as kernels have them."""
+def line(m, n, k):
+    """A product whose extents and strides are literals, as kernels have them; its rows overlap."""
+    image = (m + k - 1) * n
 
     @njit("void(uintp,uintp,uintp)", fastmath={"contract", "arcp", "afn", "nsz"})
     def compiled(a, b, c):
-        gemm_lanes_f32(14, n, 3, 3, a, n, n, 16 * n, b, panel_width_of_f32, n, 3 * n, c, n, 0)
+        gemm_lanes_f32(m, n, k, 3, a, n, n, image, b, panel_width_of_f32, n, k * n, c, n, 0)
 
     return compiled
 
@@ -91,13 +92,18 @@ def line(n):
 panel_width_of_f32 = panel_width("float32")
 
 
-@pytest.mark.parametrize("n", [3, 16, 24, 32, 48])
-def test_literal_columns(n):
-    image, kernel = numbers(0, (3, 16, n), "float32"), numbers(1, (3, 3, n), "float32")
-    result = POOLS[2].array((14, n), "float32")
-    line(n)(image.ctypes.data, kernel.ctypes.data, result.ctypes.data)
-    windows = np.lib.stride_tricks.sliding_window_view(image, 3, 1)
-    assert np.array_equal(result, np.einsum("kqnl,kln->qn", windows, kernel))
+@pytest.mark.parametrize(
+    ("m", "n", "k"),
+    [(14, 3, 3), (14, 16, 3), (14, 24, 3), (32, 64, 3), (1, 48, 3), (5, 48, 1), (7, 19, 2), (9, 33, 4), (3, 40, 5),
+     (3, 64, 32), (3, 21, 7), (2, 17, 9), (3, 16, 10)],
+)  # fmt: skip
+def test_rows_that_overlap(m, n, k):
+    """What several rows read is loaded once; every sum is one in ascending order all the same."""
+    image, kernel = numbers(0, (3, m + k - 1, n), "float32"), numbers(1, (3, k, n), "float32")
+    result = POOLS[2].array((m, n), "float32")
+    line(m, n, k)(image.ctypes.data, kernel.ctypes.data, result.ctypes.data)
+    windows = np.lib.stride_tricks.sliding_window_view(image, k, 1)
+    assert np.array_equal(result, np.einsum("sqnl,sln->qn", windows, kernel))
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
