@@ -62,4 +62,5 @@ def _with_margins(x: Tensor, order: Numbers, low: Extents, high: Extents, input_
     image = permute_dims(x, axes=order)
     *outer, groups, channels = image.shape
     padded = with_margins(reshape(image, shape=(*outer, groups * channels)), low, high, input_dilation, 1)
-    return reshape(padded, shape=(*padded.shape[:-1], groups, channels))
+    result: Tensor = reshape(padded, shape=(*padded.shape[:-1], groups, channels))
+    return result

@@ -12,16 +12,13 @@ from typing import Any
 from graphc.dim import Extent, max_extent
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution import padded_extent
-from graphc.ops.shape import permute_dims, reshape
+from graphc.ops.shape import permute_dims
 from graphc.ops.slicing import pad, slice
 from graphc.ops.window import windows
-from graphc.passes.fuse.product import product_of_extents
 from graphc.tensor import Tensor
 
 Extents = tuple[Extent, ...]
 Numbers = tuple[int, ...]
-
-SHORT_LOOP = 8  # rounds, up to which a loop over channels costs more than what it does
 
 
 def over_windows(image: Tensor, kernel: Tensor, stride: Numbers, dilation: Numbers) -> Any:
@@ -40,24 +37,6 @@ def windows_of(image: Tensor, size: Extents, stride: Numbers, dilation: Numbers)
     seen = windows(permute_dims(image, axes=(0, *behind, *space)), size=tuple(size), stride=stride, dilation=dilation)
     first = 1 + len(behind)
     return permute_dims(seen, axes=(0, *range(first, first + 2 * count), *range(1, first)))
-
-
-def _padded(x: Any, low: Extents, high: Extents, interior: Extents | None, last: int) -> Any:
-    """pad, with few channels as a part of the last axis that windows slide over: its loop would be short.
-
-    f32[N,32,32,3] -> f32[N,32,96], with 3 zeros on either side -> f32[N,34,102] -> f32[N,34,34,3]
-    """
-    channels, width = product_of_extents(x.shape[last + 1 :]), x.shape[last]
-    is_short = isinstance(channels, int) and 1 < channels < SHORT_LOOP
-    if not is_short or (interior is not None and interior[last]):
-        return pad(x, low=low, high=high, interior=interior)
-
-    def merged(extents: Extents) -> Extents:
-        return (*extents[:last], extents[last] * channels)
-
-    between = None if interior is None else interior[: last + 1]
-    whole = pad(reshape(x, shape=merged(x.shape)), low=merged(low), high=merged(high), interior=between)
-    return reshape(whole, shape=(*whole.shape[:last], width + low[last] + high[last], *x.shape[last + 1 :]))
 
 
 def with_margins(x: Tensor, low: Extents, high: Extents, input_dilation: Numbers, first: int) -> Tensor:
@@ -79,7 +58,7 @@ def with_margins(x: Tensor, low: Extents, high: Extents, input_dilation: Numbers
         inside = tuple(step - 1 for step in input_dilation)
         last = (n - i for n, i in zip(after, inside, strict=True))  # no zeros follow the last element
         between = everywhere(inside) if any(inside) else None
-        x = _padded(x, everywhere(before), everywhere(last), between, first + count - 1)
+        x = pad(x, low=everywhere(before), high=everywhere(last), interior=between)
     starts = [b - n for b, n in zip(before, low, strict=True)]
     limits = [start + total for start, total in zip(starts, totals, strict=True)]
     if any(s != 0 for s in starts) or tuple(limits) != x.shape[first : first + count]:

@@ -261,38 +261,34 @@ def reshaped(before: Moved, shape: Shape) -> Moved | None:
     ones = len(shape) - len(new)
     base: list[Extent] = [1] * ones
     places: dict[int, Iterator[int]] = {}
-    for first, extents in sorted(made.items()):
-        places[first] = iter(range(len(base), len(base) + len(extents)))
-        base += extents
+    for first, pieces_of in sorted(made.items()):
+        places[first] = iter(range(len(base), len(base) + len(pieces_of)))
+        base += pieces_of
     singles, wholes = iter(range(ones)), (next(places[first]) for first in axes_of)
     axes = tuple(next(singles) if extent == 1 else next(wholes) for extent in shape)
     return Moved(before.root, tuple(base), axes)
 
 
 def _pieces(old: list[Extent], new: list[Extent]) -> list[tuple[int, list[Extent]]] | None:
-    """How many old axes become which new ones, piece by piece; None where extents without a value would be divided."""
+    """How many old axes become which new ones, piece by piece; None where that depends on the value of an extent."""
     found: list[tuple[int, list[Extent]]] = []
-    rest = list(new)
-    left = list(old)
-    while left or rest:
-        if not left or not rest:
-            return None
+    left, rest = list(old), list(new)
+    while left and rest:
         taken, extents = 1, [rest.pop(0)]
-        a, b = left.pop(0), extents[0]
-        while a != b:
-            if isinstance(a, int) and isinstance(b, int):
-                more_old = a < b
-            else:
+        before, after = left.pop(0), extents[0]
+        while before != after:
+            if not isinstance(before, int) or not isinstance(after, int):
                 return None
-            if not (left if more_old else rest):
+            fewer = left if before < after else rest
+            if not fewer:
                 return None
-            if more_old:
-                a, taken = a * left.pop(0), taken + 1
+            if fewer is left:
+                before, taken = before * left.pop(0), taken + 1
             else:
                 extents.append(rest.pop(0))
-                b = b * extents[-1]
+                after = after * extents[-1]
         found.append((taken, extents))
-    return found
+    return found if not left and not rest else None
 
 
 def _turned(x: Any, shape: Shape, axes: Axes) -> Any:

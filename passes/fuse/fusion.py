@@ -20,6 +20,7 @@ from graphc.passes.fuse.group import Group, reads_memory
 from graphc.passes.fuse.grouping import Grouping
 from graphc.passes.fuse.late import without_after
 from graphc.passes.fuse.ledger import Edge, Ledger
+from graphc.passes.fuse.lines import by_lines
 from graphc.passes.fuse.product import reads_in_place
 from graphc.passes.fuse.views import is_floating
 from graphc.provenance import Provenance
@@ -37,6 +38,7 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     wanted = _wanted(graph, grouping)
     nodes: list[Node] = []
     positions: dict[Node, int] = {}  # of the kernels that they stand for
+    names = set(graph.values)
     repeated: dict[int, set[Node]] = {}
     for node, at in grouping.recomputed:
         repeated.setdefault(at, set()).add(node)
@@ -45,10 +47,9 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
             views = is_floating(kernel) and kernel.op.name != "reshape"
             nodes.append(_region_node(graph, [kernel], wanted) if views else kernel)
         elif kernel.members:
-            nodes.append(_region_node(graph, kernel.members, wanted, repeated.get(position, set())))
-        else:
-            continue
-        positions[nodes[-1]] = position
+            region = _region_node(graph, kernel.members, wanted, repeated.get(position, set()))
+            nodes += by_lines(region, names)
+        positions |= dict.fromkeys(nodes[len(positions) :], position)
     fused, chains = chain_kernels(graph.with_(nodes=tuple(nodes)))
     first = {positions[node]: positions[chain[0]] for chain in chains for node in chain}
     ledger = Ledger(_edges(graph, grouping, first))

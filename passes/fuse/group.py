@@ -179,7 +179,7 @@ class Group:
 
     def _place_joining(self, node: Node) -> Place | Refusal:
         """Parts that the kernel computes, each stored where it belongs: the kernel's domain is that of one part."""
-        if node.op.name == "pad" and not _has_plain_margins(node):
+        if node.op.name == "pad" and not has_plain_margins(node):
             return Refusal("its margins are no rows of zeros before and behind others")
         places = [self.places[operand] for operand in node.operands]
         if any(operand in self.joined for operand in node.operands):
@@ -372,7 +372,7 @@ def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...]) -> bool:
     return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= MANY_ROWS
 
 
-def _has_plain_margins(node: Node) -> bool:
+def has_plain_margins(node: Node) -> bool:
     """Whether known numbers of elements surround the operand, all along its first axis."""
     attributes = node.attributes
     sides = (*attributes["low"], *attributes["high"])
