@@ -1,12 +1,12 @@
 """A call that is like the one before: nothing is looked up, and Python has little to do.
 
-    again = Again(binding, binding.form.place, native.run, epoch, preparation)
+    again = Again(binding, native.run, epoch, preparation, results)
     if again.place(arrays) == 1 and again.is_same():    # arrays of the same types, state where it was
         again.run()                                     # -1, or the step that met trouble
         return again.results()
 
-It serves tables whose results are small and lie in the arena, and whose state is updated in place: then all that a call
-changes are the addresses of its arrays.
+It serves tables whose state is updated in place, and whose results are arrays that kernels fill or copies from the
+arena: then all that a call changes are the addresses of its arrays.
 """
 
 from __future__ import annotations
@@ -14,28 +14,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphc import state as model_state
+from graphc.backends.cpu.array_address import address_of
+from graphc.backends.cpu.array_form import ArrayForm
 from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.preparation import Preparation
+from graphc.backends.cpu.results import Results
+from graphc.ir import Literal
+
+Array = np.ndarray[Any, Any]
 
 
 class Again:
     """A table and what calls of it need, ready at hand."""
 
-    __slots__ = ("_epoch", "_native", "_preparation", "_view", "_views", "binding", "place")
+    __slots__ = ("_epoch", "_filled", "_native", "_parts", "_preparation", "_shelves", "binding", "place")
 
     def __init__(
-        self, binding: Binding, place: Callable[[tuple[Any, ...]], int], native: Callable[[Binding], int],
-        epoch: int, preparation: Preparation | None,
+        self, binding: Binding, form: ArrayForm, native: Callable[[Binding], int], epoch: int,
+        preparation: Preparation | None, results: Results,
     ) -> None:  # fmt: skip
         self.binding = binding
-        self.place = place
+        self.place = form.place
         self._native = native
         self._preparation = preparation
-        self._views = binding.result_views
-        is_plain = self._views and not binding.output_places and not binding.copied
+        self._filled: list[Array] = []  # by the kernels of this call
+        self._shelves = [
+            (places, results.shelf(binding.shape(value), value.type.dtype.numpy))
+            for value, places in binding.output_places
+        ]
+        self._parts = _parts(binding)
+        is_plain = self._parts is not None and not binding.copied
         self._epoch = epoch if is_plain else -1  # of the state's arrays; -1 where more is to be done
-        self._view = self._views[0] if self._views and len(self._views) == 1 else None
 
     def is_same(self) -> bool:
         """Whether state and what is made of it are as they were."""
@@ -45,12 +57,34 @@ class Again:
 
     def run(self) -> int:
         """Walk the table."""
-        call = self.binding.serial_call
-        return call() if call is not None else self._native(self.binding)
+        binding = self.binding
+        if self._shelves:
+            self._filled = [shelf.take() for _, shelf in self._shelves]
+            for (places, _), array in zip(self._shelves, self._filled, strict=True):
+                places.put(binding.rows, address_of(array))
+        call = binding.serial_call
+        return call() if call is not None else self._native(binding)
 
     def results(self) -> Any:
         """The results, each an array that nobody else holds."""
-        if self._view is not None:
-            return self._view.copy()
-        assert self._views is not None
-        return tuple([view.copy() for view in self._views])
+        assert self._parts is not None
+        filled, self._filled = self._filled, []
+        arrays = [filled[part] if isinstance(part, int) else part.copy() for part in self._parts]
+        return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+
+def _parts(binding: Binding) -> list[int | Array] | None:
+    """What each result is: the array that kernels fill, by its number, or what to copy; None where it is another."""
+    numbers = {value: number for number, (value, _) in enumerate(binding.output_places)}
+    parts: list[int | Array] = []
+    for value in binding.program.graph.outputs:
+        if isinstance(value, Literal):
+            return None
+        root = binding.program.root(value)
+        if root is value and root in numbers:
+            parts.append(numbers.pop(root))
+        elif root in binding.views:
+            parts.append(binding.views[root].reshape(binding.shape(value)))
+        else:
+            return None
+    return parts

@@ -153,7 +153,9 @@ class CpuExecutable(Executable):
         outputs = self._outputs(binding, given, large)
         self._commit(binding, given)
         if self._again is None and binding.form is not None:
-            self._again = Again(binding, binding.form.place, self._native.run, self._epoch, self._preparation)
+            self._again = Again(
+                binding, binding.form, self._native.run, self._epoch, self._preparation, self._results
+            )  # fmt: skip
         if targets is not None:
             for target, array in zip(targets, outputs, strict=True):
                 np.copyto(target, array)

@@ -28,22 +28,40 @@ def _references_when_free() -> int:
 _FREE = _references_when_free()
 
 
+class Shelf:
+    """Result arrays of one shape and dtype."""
+
+    __slots__ = ("_arrays", "_dtype", "_shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._shape, self._dtype = shape, dtype
+        self._arrays: list[Array] = []
+
+    def take(self) -> Array:
+        """An array that nobody else holds, nor a view of it."""
+        for array in self._arrays:
+            if sys.getrefcount(array) <= _FREE:
+                return array[...]
+        array = np.empty(self._shape, self._dtype)
+        if len(self._arrays) < _KEPT:
+            self._arrays.append(array)
+        return array[...]
+
+
 class Results:
     """Result arrays by shape and dtype."""
 
     def __init__(self) -> None:
-        self._arrays: dict[tuple[tuple[int, ...], np.dtype[Any]], list[Array]] = {}
+        self._shelves: dict[tuple[tuple[int, ...], np.dtype[Any]], Shelf] = {}
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """An array that nobody else holds, nor a view of it."""
-        known = self._arrays.pop((shape, dtype), [])
-        self._arrays[shape, dtype] = known
-        if len(self._arrays) > _SHAPES:
-            del self._arrays[next(iter(self._arrays))]
-        for array in known:
-            if sys.getrefcount(array) <= _FREE:
-                return array[...]
-        array = np.empty(shape, dtype)
-        if len(known) < _KEPT:
-            known.append(array)
-        return array[...]
+        return self.shelf(shape, dtype).take()
+
+    def shelf(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Shelf:
+        """Where arrays of a shape are, for who takes many."""
+        shelf = self._shelves.pop((shape, dtype), None) or Shelf(shape, dtype)
+        self._shelves[shape, dtype] = shelf
+        if len(self._shelves) > _SHAPES:
+            del self._shelves[next(iter(self._shelves))]
+        return shelf
