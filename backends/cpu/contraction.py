@@ -101,11 +101,12 @@ class Gemm:
 
     def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
         """How A is read."""
-        return left_operand(b, self.tiling, stride["a_row"], stride["a_depth"], self.literals.get("n"))
+        is_packed = self.b_depth == self._line
+        return left_operand(b, self.tiling, stride["a_row"], stride["a_depth"], self.literals.get("n"), is_packed)
 
     def _depths(self, b: ir.IRBuilder, a: ir.Value, right: ir.Value, c: ir.Value) -> None:
         """Blocks of depth, at least one: sums over nothing are written too."""
-        step = DEPTH_BYTES // self.tiling.size
+        step = self.left.depth_bytes // self.tiling.size
         stop = b.select(b.icmp_signed(">", self.k, word(0)), self.k, word(1))
         columns, copied = self._copied_columns(b)
 

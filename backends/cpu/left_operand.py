@@ -19,6 +19,8 @@ from graphc.backends.cpu.vector_ir import I32, Tiling, Vectors, Word, at, count_
 SETS_OF_CACHE = 4096  # bytes after which the first-level cache begins anew
 WAYS_OF_CACHE = 8  # lines it holds of addresses that far apart
 DEPTH_BYTES = 1024  # of a row, in a block of depth
+DEEPER_BYTES = 4096  # the same, where both operands are streams: the sums go on from memory less often
+BLOCK_BYTES = 240 * DEPTH_BYTES  # of A, which stay in the second-level cache
 COPIED_ROWS = 96
 FAR = 1024  # bytes between columns of A from where on each is on a page of its own, or nearly so
 
@@ -26,10 +28,12 @@ FAR = 1024  # bytes between columns of A from where on each is on a page of its 
 class AsItIs:
     """No copy: the strides of A are in the tiles' addresses."""
 
-    rows = 240  # by 1 KB: a block that stays in the second-level cache
-
-    def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word) -> None:
+    def __init__(
+        self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, depth_bytes: int = DEPTH_BYTES
+    ) -> None:  # fmt: skip
         self.b, self.tiling, self.row, self.depth = b, tiling, row, depth
+        self.depth_bytes = depth_bytes
+        self.rows = BLOCK_BYTES // depth_bytes
 
     def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
         """Make the block that starts at `a` ready; the address that `tile` counts from."""
@@ -44,10 +48,9 @@ class AsItIs:
 class Columns(AsItIs):
     """A copy in the order in which the tiles read."""
 
-    rows = COPIED_ROWS
-
     def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word) -> None:
         super().__init__(b, tiling, row, depth)
+        self.rows = COPIED_ROWS
         self.copy = stack(b, COPIED_ROWS * DEPTH_BYTES)
 
     def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
@@ -93,7 +96,9 @@ class Columns(AsItIs):
         return value
 
 
-def left_operand(b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, columns: int | None) -> AsItIs:
+def left_operand(
+    b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, columns: int | None, right_is_stream: bool
+) -> AsItIs:
     """How to read an A of these strides, in bytes; `columns` of C, where known, tell whether a copy is worth it."""
     collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
     panels = (
@@ -102,4 +107,7 @@ def left_operand(b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, column
     known = isinstance(row, int) and isinstance(depth, int)
     few = columns is not None and columns <= panels * tiling.width
     as_it_is = (known and few) or (isinstance(depth, int) and depth == tiling.size and not collides)
-    return (AsItIs if as_it_is else Columns)(b, tiling, row, depth)
+    if not as_it_is:
+        return Columns(b, tiling, row, depth)
+    is_stream = right_is_stream and depth == tiling.size
+    return AsItIs(b, tiling, row, depth, DEEPER_BYTES if is_stream else DEPTH_BYTES)

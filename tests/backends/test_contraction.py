@@ -176,6 +176,26 @@ def test_literal_strides():
         assert np.array_equal(gw, g.T @ x), f"{rows=}"
 
 
+DEEP = 2100  # more than a block of depth, where both operands are streams
+
+
+@njit("void(int64,uintp,uintp,uintp)", fastmath={"contract", "arcp", "afn", "nsz"})
+def deep(rows, x, panels, y):
+    gemm_f32(rows, 29, DEEP, x, DEEP, 1, panels, DEEP * WIDTH32, WIDTH32, y, 29)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="NumPy's product has an order of its own")
+def test_blocks_of_depth_change_no_bit():
+    random = np.random.default_rng(0)
+    A, B = random.standard_normal((67, DEEP)).astype(np.float32), random.standard_normal((DEEP, 29)).astype(np.float32)
+    panels = np.empty((-(-29 // WIDTH32), DEEP, WIDTH32), np.float32)
+    pack32(DEEP, 29, B.ctypes.data, 29, 1, panels.ctypes.data)
+    for rows in (1, 13, 60, 67):
+        y = np.empty((rows, 29), np.float32)
+        deep(rows, A.ctypes.data, panels.ctypes.data, y.ctypes.data)
+        assert np.array_equal(y, product_of(A[:rows], B, 29, packed=False)), f"{rows=}"
+
+
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_again_with_vectors_of(bits):
     if bits == 8 * machine().vector_bytes:
