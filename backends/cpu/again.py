@@ -1,8 +1,7 @@
 """A call that is like the one before: nothing is looked up, and Python has little to do.
 
-    again = Again(binding, native.run, epoch, preparation, results)
-    if again.place(arrays) == 1 and again.is_same():    # arrays of the same types, state where it was
-        again.run()                                     # -1, or the step that met trouble
+    again = Again(binding, form, native.run, epoch, preparation, results)
+    if again.is_same() and again.run(arrays) == -1:     # state where it was, arrays of the same types, no trouble
         return again.results()
 
 It serves tables whose state is updated in place, and whose results are arrays that kernels fill or copies from the
@@ -18,8 +17,8 @@ import numpy as np
 
 from graphc import state as model_state
 from graphc.backends.cpu.array_address import address_of
-from graphc.backends.cpu.array_form import ArrayForm
-from graphc.backends.cpu.binding import Binding
+from graphc.backends.cpu.array_form import NO_FIT, ArrayForm
+from graphc.backends.cpu.binding import SERIAL_COST, Binding
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.results import Results
 from graphc.ir import Literal
@@ -30,7 +29,18 @@ Array = np.ndarray[Any, Any]
 class Again:
     """A table and what calls of it need, ready at hand."""
 
-    __slots__ = ("_epoch", "_filled", "_native", "_parts", "_preparation", "_shelves", "binding", "place")
+    __slots__ = (
+        "_copied",
+        "_epoch",
+        "_filled",
+        "_native",
+        "_parts",
+        "_preparation",
+        "_serial",
+        "_shelves",
+        "binding",
+        "place",
+    )
 
     def __init__(
         self, binding: Binding, form: ArrayForm, native: Callable[[Binding], int], epoch: int,
@@ -39,6 +49,8 @@ class Again:
         self.binding = binding
         self.place = form.place
         self._native = native
+        is_serial = binding.serial_call is not None and binding.cost < SERIAL_COST
+        self._serial = form.run(binding.table_address, binding.entries, binding.status) if is_serial else None
         self._preparation = preparation
         self._filled: list[Array] = []  # by the kernels of this call
         self._shelves = [
@@ -46,6 +58,8 @@ class Again:
             for value, places in binding.output_places
         ]
         self._parts = _parts(binding)
+        first = self._parts[0] if self._parts is not None and len(self._parts) == 1 else 0
+        self._copied = None if isinstance(first, int) else first  # the only result, where it is copied
         is_plain = self._parts is not None and not binding.copied
         self._epoch = epoch if is_plain else -1  # of the state's arrays; -1 where more is to be done
 
@@ -55,18 +69,21 @@ class Again:
             return False
         return self._preparation is None or not self._preparation.is_stale()
 
-    def run(self) -> int:
-        """Walk the table."""
+    def run(self, arrays: tuple[Any, ...]) -> int:
+        """Walk the table: -1, the step that met trouble, or NO_FIT where the arrays may be others."""
         binding = self.binding
         if self._shelves:
             self._filled = [shelf.take() for _, shelf in self._shelves]
             for (places, _), array in zip(self._shelves, self._filled, strict=True):
                 places.put(binding.rows, address_of(array))
-        call = binding.serial_call
-        return call() if call is not None else self._native(binding)
+        if self._serial is not None:
+            return self._serial(arrays)
+        return NO_FIT if self.place(arrays) == NO_FIT else self._native(binding)
 
     def results(self) -> Any:
         """The results, each an array that nobody else holds."""
+        if self._copied is not None:
+            return self._copied.copy()
         assert self._parts is not None
         filled, self._filled = self._filled, []
         arrays = [filled[part] if isinstance(part, int) else part.copy() for part in self._parts]

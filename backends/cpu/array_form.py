@@ -1,7 +1,7 @@
 """What the arrays of a call are to be, as words that native code compares them with.
 
     form = ArrayForm(fits, rows, [((32, 64), np.dtype(np.float32), [(17, 0)])])
-    form.place((x,))                # 1: x is f32[32,64], contiguous, and its address is in word 17 of the rows
+    form.place((x,))                # -1: x is f32[32,64], contiguous, and its address is in word 17 of the rows
 
 A dtype is compared by its object. NumPy has one object for most dtypes, but not for all (an array that was unpickled
 has one of its own); the one that was accepted last is remembered.
@@ -21,7 +21,9 @@ from graphc.backends.cpu.array_address import address_of
 Array = np.ndarray[Any, Any]
 Input = tuple[tuple[int, ...], np.dtype[Any], Sequence[tuple[int, int]]]  # shape, dtype, (word of the rows, offset)
 
-_FITS = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.py_object)  # keeps Python's lock
+NO_FIT = -2
+_FITS = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.c_int64, ctypes.py_object)  # keeps Python's lock
+Place = Callable[[tuple[Any, ...]], int]
 
 
 class ArrayForm:
@@ -30,16 +32,23 @@ class ArrayForm:
     def __init__(self, fits: int, rows: Array, inputs: Sequence[Input]) -> None:
         self._dtypes = [dtype for _, dtype, _ in inputs]  # held, so that no other object comes to lie there
         self._places: list[int] = []  # of the words for dtypes
-        words = [len(inputs), address_of(rows)]
+        words = [len(inputs), address_of(rows), 0, 0]
         for shape, dtype, places in inputs:
             self._places.append(len(words) + 1)
             words += [id(np.ndarray), id(dtype), len(shape), len(places), *shape]
             words += [number for place in places for number in place]
         self._words = np.array(words, np.int64)
         self._rows = rows
-        # Puts the addresses of a tuple's arrays into the rows and gives 1 where they are what the form asks for; else
-        # anything may be in the rows. A partial function, as its own arguments are converted once.
-        self.place: Callable[[tuple[Any, ...]], int] = partial(_FITS(fits), ctypes.c_size_t(address_of(self._words)))
+        # Partial functions, as what is the same in all calls is converted once.
+        self._fits = partial(_FITS(fits), ctypes.c_size_t(address_of(self._words)))
+        # Puts the addresses of a tuple's arrays into the rows where they are what the form asks for, and gives -1; else
+        # NO_FIT, and anything may be in the rows.
+        self.place: Place = partial(self._fits, ctypes.c_int64(0))
+
+    def run(self, table: int, entries: int, status: int) -> Place:
+        """What places arrays and then walks a table: gives -1, the entry that met trouble, or NO_FIT."""
+        self._words[2:4] = table, status
+        return partial(self._fits, ctypes.c_int64(entries))
 
     def accept(self, arrays: Sequence[Array]) -> None:
         """These arrays have been found right: from now on their dtypes are known."""

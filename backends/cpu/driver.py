@@ -102,7 +102,7 @@ def run(table: int, entries: int, control: int) -> int:
         return -1
     status = read(read(at + ROW))
     if load(block + HELPERS) == 0 or compare_exchange(block + BUSY, 0, 1) != 0:
-        return _walk(at, entries, status)
+        return walk(at, entries, status)
     done = 0
     trouble = False
     while done < entries and not trouble:
@@ -122,7 +122,7 @@ def run(table: int, entries: int, control: int) -> int:
 
 def run_serial(table: int, entries: int, status: int) -> int:
     """Walk a table alone."""
-    return _walk(signed(table), entries, signed(status))
+    return walk(signed(table), entries, signed(status))
 
 
 def help(control: int) -> None:
@@ -148,7 +148,8 @@ def help(control: int) -> None:
 
 
 @_inlined
-def _walk(at: int, entries: int, status: int) -> int:
+def walk(at: int, entries: int, status: int) -> int:
+    """Run a table on this thread: -1, or the last entry that ran."""
     for entry in range(entries):
         flags = _entry(at + entry * ENTRY)
         if (not flags & INDEPENDENT or entry == entries - 1) and _trouble(status):

@@ -132,13 +132,16 @@ class CpuExecutable(Executable):
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
         with self._turn:
             again = self._again
-            if again is not None and again.place(arrays) == 1:
+            if again is not None:
                 if out is None and again.is_same():
-                    if again.run() >= 0:
+                    trouble = again.run(arrays)
+                    if trouble == -1:
+                        self._clock.ticks += 1
+                        return again.results()
+                    if trouble >= 0:
                         self._raise(arrays)
-                    self._clock.ticks += 1
-                    return again.results()
-                return self._run(again.binding, arrays, arrays, out)
+                elif again.place(arrays) == -1:
+                    return self._run(again.binding, arrays, arrays, out)
         arrays = tuple(without_cells(arrays))
         with self._turn:
             binding, given = self._bind(arrays)

@@ -12,7 +12,7 @@ import pytest
 import graphc as gc
 from graphc.backends.cpu import fitting
 from graphc.backends.cpu.array_address import structs_are_readable
-from graphc.backends.cpu.array_form import ArrayForm
+from graphc.backends.cpu.array_form import NO_FIT, ArrayForm
 from graphc.backends.cpu.kernels import interpreted
 from graphc.errors import DTypeError, ShapeError
 
@@ -29,15 +29,15 @@ def form(rows: Array) -> tuple[ArrayForm, Callable[[tuple[Any, ...]], int]]:
     return made, made.place
 
 
-@ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.c_size_t)
-def _plain(words: int, arrays: int) -> int:
-    return fitting.fits(words, arrays)
+@ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.c_int64, ctypes.c_size_t)
+def _plain(words: int, entries: int, arrays: int) -> int:
+    return fitting.fits(words, entries, arrays)
 
 
 def test_addresses_go_where_the_form_says() -> None:
     rows = np.zeros(5, np.int64)
     _, place = form(rows)
-    assert place((X, Y)) == 1
+    assert place((X, Y)) == -1
     assert rows.tolist() == [Y.ctypes.data + 8, X.ctypes.data, 0, X.ctypes.data + 16, 0]
 
 
@@ -52,7 +52,7 @@ def test_addresses_go_where_the_form_says() -> None:
 )  # fmt: skip
 def test_what_does_not_fit(arrays: tuple[Any, ...]) -> None:
     _, place = form(np.zeros(5, np.int64))
-    assert place(arrays) == 0
+    assert place(arrays) == NO_FIT
 
 
 def test_a_dtype_that_is_an_object_of_its_own_is_remembered() -> None:
@@ -60,10 +60,10 @@ def test_a_dtype_that_is_an_object_of_its_own_is_remembered() -> None:
     held = weakref.ref(own) if hasattr(own, "__weakref__") else None
     array = np.ones((3, 4), own)
     made, place = form(np.zeros(5, np.int64))
-    assert place((array, Y)) == 0
+    assert place((array, Y)) == NO_FIT
     made.accept((array, Y))
-    assert place((array, Y)) == 1
-    assert place((X, Y)) == 0  # one at a time; the long way accepts it again
+    assert place((array, Y)) == -1
+    assert place((X, Y)) == NO_FIT  # one at a time; the long way accepts it again
     del own, array
     collector.collect()
     assert held is None or held() is not None
