@@ -39,19 +39,12 @@ def emit_chain(chain: Chain) -> KernelSource:
 def has_long_lines(nest: Nest) -> bool:
     """Whether passes follow a product whose lines are larger than the caches, so that they follow blocks of rows."""
     product = nest.product
-    if (
-        product is None
-        or nest.cut is not Cut.ROWS
-        or product.axes.inside
-        or not product.axes.batch
-        or len(product.axes.depth) != 1
-    ):
+    if product is None or nest.cut is not Cut.ROWS or nest.margins:
         return False
-    if (
-        nest.margins
-        or len(product.axes.rows) != 1
-        or not any(walk.lines or walk.needs_elements for walk in nest.passes)
-    ):
+    axes = product.axes
+    if axes.inside or not axes.batch or len(axes.rows) != 1 or len(axes.depth) != 1:
+        return False
+    if not any(walk.lines or walk.needs_elements for walk in nest.passes):
         return False
     size = product.rows * product.columns
     return not isinstance(size, int) or size * product.result.dtype.itemsize > 2 * BLOCK_BYTES
@@ -118,13 +111,13 @@ class _Stage(ProductLines):
             steps = (ex(axes.row.left), ex(depth.left))
         target, row = self._target([])
         if self.over_rows:
-            b, step = self._address(product.rhs, axes.right.offset, *right, ("top", depth.right)), depth.right
+            b, far = self._address(product.rhs, axes.right.offset, *right, ("top", depth.right)), depth.right
             if product.rhs in self.links:
-                step = self.links[product.rhs]
-                b = self._address(product.rhs, 0, ("slice", self.height * step))
+                far = self.links[product.rhs]
+                b = self._address(product.rhs, 0, ("slice", self.height * far))
             self._call(
                 f"gemm_segments_{self.name}", ex(product.rows), self._columns, "height", "1", a, *steps, "0", b,
-                str(self.width), ex(step), "0", target, ex(row), "min(top, 1)",
+                str(self.width), ex(far), "0", target, ex(row), "min(top, 1)",
             )  # fmt: skip
             return
         if product.panels is not None:

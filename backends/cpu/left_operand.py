@@ -28,9 +28,7 @@ FAR = 1024  # bytes between columns of A from where on each is on a page of its 
 class AsItIs:
     """No copy: the strides of A are in the tiles' addresses."""
 
-    def __init__(
-        self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, depth_bytes: int = DEPTH_BYTES
-    ) -> None:  # fmt: skip
+    def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, depth_bytes: int = DEPTH_BYTES) -> None:
         self.b, self.tiling, self.row, self.depth = b, tiling, row, depth
         self.depth_bytes = depth_bytes
         self.rows = BLOCK_BYTES // depth_bytes
@@ -101,9 +99,8 @@ def left_operand(
 ) -> AsItIs:
     """How to read an A of these strides, in bytes; `columns` of C, where known, tell whether a copy is worth it."""
     collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
-    panels = (
-        2 if isinstance(depth, int) and depth < FAR else 1
-    )  # of C, for which reading A again costs less than a copy
+    is_near = isinstance(depth, int) and depth < FAR
+    panels = 2 if is_near else 1  # of C, for which reading A again costs less than a copy
     known = isinstance(row, int) and isinstance(depth, int)
     few = columns is not None and columns <= panels * tiling.width
     as_it_is = (known and few) or (isinstance(depth, int) and depth == tiling.size and not collides)

@@ -17,7 +17,7 @@ from llvmlite import ir
 
 from graphc.backends.cpu.contraction import Gemm, panel_width
 from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
-from graphc.backends.cpu.left_operand import AsItIs
+from graphc.backends.cpu.left_operand import DEEPER_BYTES, DEPTH_BYTES, AsItIs
 from graphc.backends.cpu.microkernel import Strides
 from graphc.backends.cpu.packing import transpose
 from graphc.backends.cpu.vector_ir import (
@@ -41,8 +41,8 @@ GEMM_PANELS = ("m", "n", "k", "a", "b", "b_panel", "b_depth", "c", "c_row")
 class Panels(AsItIs):
     """Row i is in panel i // H; tiles that are shorter than H are parts of the last one."""
 
-    def __init__(self, b: ir.IRBuilder, tiling: Tiling, k: Word) -> None:
-        super().__init__(b, tiling, times(b, k, tiling.size), tiling.rows * tiling.size)
+    def __init__(self, b: ir.IRBuilder, tiling: Tiling, k: Word, depth_bytes: int) -> None:
+        super().__init__(b, tiling, times(b, k, tiling.size), tiling.rows * tiling.size, depth_bytes)
 
     def tile(self, block: ir.Value, i: ir.Value, height: int) -> tuple[ir.Value, Strides]:
         b, tiling = self.b, self.tiling
@@ -57,11 +57,12 @@ class GemmPanels(Gemm):
     title, names = "gemm_panels", GEMM_PANELS
 
     def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
-        return Panels(b, self.tiling, k)
+        is_packed = self.b_depth == self._line
+        return Panels(b, self.tiling, k, DEEPER_BYTES if is_packed else DEPTH_BYTES)
 
 
 class RowPacking:
-    """Panels out of a matrix whose rows are contiguous: squares of vectors, turned around in registers."""
+    """Panels out of a matrix: squares of vectors turned around in registers, or vectors as they are."""
 
     def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
         self.module, self.tiling, self.literals = module, tiling, literals
@@ -84,6 +85,9 @@ class RowPacking:
             source = at(b, given["a"], times(b, self.row, i))
             target = at(b, given["packed"], times(b, times(b, self.k, size), i))
             last = b.sub(smaller(b, b.sub(self.m, i), height), word(1))
+            if self.row == size:
+                count_up(b, 0, self.k, 1, lambda p: self._neighbours(p, source, target, last), "column")
+                return
             unit = b.icmp_signed("==", word(self.depth), word(size))
             stop = b.select(unit, whole, word(0))
             count_up(b, 0, stop, self.tiling.lanes, lambda p: self._square(p, source, target, last), "square")
@@ -107,6 +111,16 @@ class RowPacking:
                 count = min(lanes, height - number * lanes)
                 mask = None if count == lanes else v.mask(word(count))
                 v.store(group[j], at(b, to_p, (j * height + number * lanes) * size), mask)
+
+    def _neighbours(self, p: ir.Value, source: ir.Value, target: ir.Value, last: ir.Value) -> None:
+        """One column whose elements lie side by side; where rows are missing, zeros."""
+        b, v, lanes, size, height = self.b, self.v, self.tiling.lanes, self.tiling.size, self.tiling.rows
+        from_p, to_p = at(b, source, times(b, self.depth, p)), at(b, target, times(b, p, height * size))
+        for first in range(0, height, lanes):
+            count = min(lanes, height - first)
+            there = smaller(b, b.sub(b.add(last, word(1)), word(first)), count)
+            value = v.load(at(b, from_p, first * size), v.mask(there))
+            v.store(value, at(b, to_p, first * size), None if count == lanes else v.mask(word(count)))
 
     def _column(self, p: ir.Value, source: ir.Value, target: ir.Value, last: ir.Value) -> None:
         """One column, element by element."""
@@ -148,7 +162,7 @@ def _pack_rows(dtype: str) -> Any:
         for i, panel in enumerate(panels):
             rows = A[i * height : (i + 1) * height]
             panel[:, : len(rows)] = rows.T
-            panel[:, len(rows) :] = rows[-1:].T
+            panel[:, len(rows) :] = 0
 
     return called_by_kernels(f"pack_rows_{dtype}", typed, plain)
 
