@@ -133,6 +133,7 @@ def _emit(module: ir.Module, unrolls: bool) -> tuple[bytes, set[str]]:
     generator = _generator(unrolls)
     module.triple, module.data_layout = llvm.get_process_triple(), generator._data_layout
     native = llvm.parse_assembly(str(module))
+    native.verify()
     builder = generator._pass_builder()
     first, all_others = llvm.create_new_module_pass_manager(), builder.getModulePassManager()
     first.add_instruction_combine_pass()  # tiles of products keep the loops that they are written with

@@ -38,10 +38,10 @@ PROCESSES = "GRAPHC_COMPILE_PROCESSES"
 
 # Variables of Numba's that change the code it generates.
 _NUMBA_VARIABLES = ("NUMBA_OPT", "NUMBA_LOOP_VECTORIZE", "NUMBA_SLP_VECTORIZE", "NUMBA_LLVM_PASS_TIMINGS")
-# What compiling takes, roughly: the time goes with the length of a text. A helper needs a second until it can begin,
-# in which this process, where Numba is imported already, is at work.
-_SECONDS_A_LINE = 0.003
-_SECONDS_TO_START = 1.0
+# What compiling takes, roughly: the time goes with the length of a text. A helper needs half a second until it can
+# begin, in which this process, where Numba is imported already, is at work.
+_SECONDS_A_LINE = 0.0008
+_SECONDS_TO_START = 0.5
 _SECONDS_WORTH_A_HELPER = 0.3
 
 _lock = threading.RLock()
