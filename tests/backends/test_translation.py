@@ -144,6 +144,16 @@ def test_nothing_holds_of_nan_but_that_it_differs() -> None:
     assert y.tolist() == [False, False, False, True, True]
 
 
+def test_numbers_beyond_f32_are_infinite() -> None:
+    x = np.zeros(3, np.float32)
+    text = (
+        "from math import inf\n\n\ndef kernel(row, slice, slices):\n    x = f32(row, 1)\n"
+        "    x[0] = float32(1e300)\n    x[1] = float32(-inf)\n    x[2] = float32(0.1)\n"
+    )
+    over_arrays(text, x)
+    assert x.tolist() == [np.inf, -np.inf, float(np.float32(0.1))]
+
+
 KERNEL = """
 def kernel(row, slice, slices):
     x = f32(row, 1)

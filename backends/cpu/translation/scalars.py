@@ -128,7 +128,8 @@ def converted(builder: Any, scalar: type[np.generic], value: Scalar) -> Scalar:
         return value
     target = llvm_type(kind)
     if is_float(kind) and isinstance(value.ref, ir.Constant) and value.kind is not types.boolean:
-        return Scalar(kind, ir.Constant(target, float(scalar(value.ref.constant))))
+        with np.errstate(over="ignore"):
+            return Scalar(kind, ir.Constant(target, float(scalar(value.ref.constant))))
     if is_float(kind) and is_integer(value.kind):
         return Scalar(kind, (builder.sitofp if value.kind.signed else builder.uitofp)(value.ref, target))
     raise Unknown(f"{scalar.__name__} of {value.kind}")
