@@ -28,6 +28,7 @@ ROWS_OF_UNKNOWN = 48  # where the length of a row is not known
 LEAST_ROWS, MOST_ROWS = 24, 144
 ROW_UNIT = 12  # tiles of any machine are 6 or 12 rows tall
 MOST_SLICES = 16  # each has blocks and panels of its own
+REACH_UNIT = 32  # columns that are computed together before the diagonal
 LINE = 16  # elements of a cache line, of f32
 
 
@@ -53,7 +54,9 @@ def has_long_lines(nest: Nest) -> bool:
 class _Stage(ProductLines):
     """A product over a block of rows, and the passes that follow it."""
 
-    def __init__(self, stage: ChainStage, height: int, links: dict[Buffer, Extent], writer: Writer) -> None:
+    def __init__(
+        self, stage: ChainStage, height: int, links: dict[Buffer, Extent], limited: set[Buffer], writer: Writer
+    ) -> None:
         nest = stage.nest
         assert nest.product is not None
         super().__init__(nest, nest.product, None, writer)
@@ -61,7 +64,10 @@ class _Stage(ProductLines):
         self.height = height
         self.links = links  # and how far their rows are apart
         self.reductions = Reductions(nest, writer)
-        self.passes = Rows(nest, writer, self.reductions, list(indices(nest)))
+        self.limited = stage.limited
+        self.reads_limited = nest.product.lhs in limited
+        limit = "reach" if stage.limited else ""
+        self.passes = Rows(nest, writer, self.reductions, list(indices(nest)), limit)
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
@@ -115,6 +121,9 @@ class _Stage(ProductLines):
             if product.rhs in self.links:
                 far = self.links[product.rhs]
                 b = self._address(product.rhs, 0, ("slice", self.height * far))
+            if self.reads_limited:
+                self._add_up_to_reach(steps, b, ex(far), row)
+                return
             self._call(
                 f"gemm_segments_{self.name}", ex(product.rows), self._columns, "height", "1", a, *steps, "0", b,
                 str(self.width), ex(far), "0", target, ex(row), "min(top, 1)",
@@ -124,10 +133,24 @@ class _Stage(ProductLines):
             b, panel, step = self._panels, ex(depth.extent * self.width), str(self.width)
         else:
             b, panel, step = self._address(product.rhs, axes.right.offset, *right), str(self.width), ex(depth.right)
-        self._call(
-            f"gemm_{self.name}", "height", self._columns, ex(depth.extent), a, *steps, b, panel, step, target, ex(row)
-        )
+        columns = "reach" if self.limited else self._columns
+        places = "reach" if self.reads_limited else ex(depth.extent)
+        self._call(f"gemm_{self.name}", "height", columns, places, a, *steps, b, panel, step, target, ex(row))
         self.write_passes()
+
+    def _add_up_to_reach(self, steps: tuple[str, str], b: str, step: str, row: Extent) -> None:
+        """A block's part of the rows that earlier blocks have begun, and the first part of those they did not reach."""
+        product, stride = self.product, self.links[self.product.lhs]
+        start: Terms = [("slice", self._result_elements)]
+        if self.nest.product_home is not None:
+            start = [("line", product.rows * product.columns)]
+        for rows, at, resume in (("reached", "0", "1"), ("reach - reached", "reached", "0")):
+            a = self._address(product.lhs, 0, ("slice", self.height * stride), (at, 1))
+            target = self._address(self.nest.product_home or product.result, 0, *start, (at, row))
+            self._call(
+                f"gemm_segments_{self.name}", rows, self._columns, "height", "1", a, *steps, "0", b, str(self.width),
+                step, "0", target, self.writer.extent(row), resume,
+            )  # fmt: skip
 
     def write_passes(self) -> None:
         """The passes over the rows from `line_begin` to `line_end`."""
@@ -141,9 +164,9 @@ class _Stage(ProductLines):
             return self._address(product.result, 0, ("slice", self._result_elements)), product.columns
         if home in self.links:
             return self._address(home, 0, ("slice", self.height * self.links[home])), self.links[home]
-        start: Terms = [("line_begin", product.columns)]
-        if self.over_rows:
-            start = [("line", product.rows * product.columns)]
+        start: Terms = (
+            [("line", product.rows * product.columns)] if self.over_rows else [("line_begin", product.columns)]
+        )
         return self._address(home, 0, *start), product.columns
 
 
@@ -155,7 +178,8 @@ class _Emitter:
         count = len(chain.stages)
         title = f"%{chain.name}: {count} product{'s' * (count > 1)}, {self.height} rows at a time."
         self.writer = Writer(title, chain.buffers)
-        self.stages = [_Stage(stage, self.height, links, self.writer) for stage in chain.stages]
+        limited = chain.limited_links
+        self.stages = [_Stage(stage, self.height, links, limited, self.writer) for stage in chain.stages]
         self.links = links
         for link, stride in links.items():
             start = f"slice * {self.writer.extent(self.height * stride)}"
@@ -257,6 +281,11 @@ class _Emitter:
         writer.line(f"height = min({self.height}, {rows} - top)")
         writer.line(f"line_begin = line * {rows} + top")
         writer.line("line_end = line_begin + height")
+        if any(stage.limited for stage in self.stages):
+            unit = REACH_UNIT
+            writer.line(f"reach = min({rows}, (top + height + {unit - 1}) // {unit} * {unit})  # up to the diagonal")
+            if any(stage.over_rows for stage in self.stages):
+                writer.line(f"reached = min({rows}, (top + {unit - 1}) // {unit} * {unit})")
         for stage in self.stages:
             stage.write()
 

@@ -26,12 +26,15 @@ from graphc.backends.nests.scalar import start_of
 class Rows:
     """Writes the passes of a nest over some of its rows."""
 
-    def __init__(self, nest: Nest, writer: Writer, reductions: Reductions, positions: Sequence[Index]) -> None:
+    def __init__(
+        self, nest: Nest, writer: Writer, reductions: Reductions, positions: Sequence[Index], limit: str = ""
+    ) -> None:
         self.nest = nest
+        self.limit = limit  # where a row ends, if it is not at its last column
         self.writer = writer
         self.reductions = reductions
         self.short = short_rows(nest)
-        self.ahead = fetched_ahead(nest)
+        self.ahead = None if limit else fetched_ahead(nest)
         self.rows = Loops("i", collapse(range(nest.split), nest.domain, positions), nest.domain)
         self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, positions), nest.domain)
 
@@ -70,7 +73,7 @@ class Rows:
         if self.ahead is not None and walk is self.ahead.walk:
             self._row_elements_by_tiles(self.ahead)
             return
-        writer.line(f"for j in range({writer.extent(self.nest.columns)}):")
+        writer.line(f"for j in range({self.limit or writer.extent(self.nest.columns)}):")
         with writer.indented():
             self.columns.write_indices(writer)
             writer.statements(walk.elements, self.reductions.fold)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from graphc.backends.nests.lower import lower_among
 from graphc.backends.nests.names import Names
-from graphc.backends.nests.nest import Buffer, Nest
+from graphc.backends.nests.nest import Buffer, Nest, Store
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.passes.fuse.chain import is_stage, sums_over_rows
+from graphc.passes.fuse.diagonal import stages_up_to_diagonal
 from graphc.passes.fuse.product import product_of_extents
 from graphc.passes.fuse.region import region_of
 from graphc.types import Shape
@@ -22,10 +23,14 @@ from graphc.types import Shape
 
 @dataclass
 class ChainStage:
-    """A nest of a chain; where it sums over rows, its passes come when all blocks of a line are done."""
+    """A nest of a chain; where it sums over rows, its passes come when all blocks of a line are done.
+
+    One that is `limited` computes no column beyond the diagonal, and nobody reads what would be there.
+    """
 
     nest: Nest
     over_rows: bool
+    limited: bool = False
 
 
 @dataclass
@@ -43,6 +48,12 @@ class Chain:
     @property
     def lines(self) -> Extent:
         return product_of_extents(self.batch)
+
+    @property
+    def limited_links(self) -> set[Buffer]:
+        """The links of which nothing beyond the diagonal exists."""
+        limited = [stage.nest for stage in self.stages if stage.limited]
+        return {link for link in self.links for nest in limited if link in _written(nest)}
 
     @property
     def over_rows(self) -> bool:
@@ -81,6 +92,7 @@ class _Chaining:
         self.names = names
         self.chain = Chain(region.name)
         self.arrays: dict[Value, Buffer] = {}
+        self.limited = stages_up_to_diagonal(region)
 
     def run(self) -> Chain:
         chain, region = self.chain, self.region
@@ -132,9 +144,14 @@ class _Chaining:
         over_rows = left in self.region.producers and sums_over_rows(nest.product.node)
         if nest.product_homes:
             nest.product_home = nest.product_homes[0]
-        self.chain.stages.append(ChainStage(nest, over_rows))
+        self.chain.stages.append(ChainStage(nest, over_rows, node in self.limited))
 
 
 def _shape_of_product(node: Node) -> Shape:
     """The shape of the product that a stage starts with."""
     return next(each for each in region_of(node)[0].nodes if is_stage(each)).result.type.shape
+
+
+def _written(nest: Nest) -> set[Buffer]:
+    """The arrays that a nest stores elements in."""
+    return {statement.buffer for statement in nest.statements() if isinstance(statement, Store)}

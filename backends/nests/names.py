@@ -14,7 +14,7 @@ RESERVED = frozenset(
         "row", "slice", "slices", "begin", "end", "first", "last", "rows", "columns", "share", "address", "extent",
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
         "fetch", "min", "stop", "tile", "top", "bottom", "line_begin", "line_end", "line_rest", "deep_rest",
-        "height", "line_of_slice", "unit", "band_rest", "lines", "images",
+        "height", "reach", "reached", "unit", "band_rest", "lines", "images",
     }
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from graphc.ir import Literal, Value
 from graphc.passes.rematerialize.cost import Effort, cost
 from graphc.passes.rematerialize.flow import Edge, sink_side
-from graphc.passes.rematerialize.lifetimes import Lifetimes
+from graphc.passes.rematerialize.lifetimes import Lifetimes, is_view
 
 SMALL = 64  # a value that takes less than this part of the largest that is kept is not worth being computed again
 LONGEST = 64  # steps from what is kept to what is computed again
@@ -133,6 +133,9 @@ class _Network:
     def _reading(self, value: Value, operand: Value) -> int:
         """The bytes that are read again, so that a value can be made of a kept operand where nobody else reads it."""
         array = self.lifetimes.base(operand)
+        maker = self.producers.get(array)
+        if maker is not None and is_view(maker) and not maker.operands:  # positions, one number everywhere
+            return 0
         elsewhere = sum(array not in self.lifetimes.read_at.get(stage, ()) for stage in self.wanted_at[value])
         return elsewhere * self.lifetimes.bytes(array) if elsewhere else 0
 

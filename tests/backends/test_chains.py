@@ -102,6 +102,25 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+def test_rows_up_to_the_diagonal(dtype: Any) -> None:
+    """Causal attention computes nothing beyond the diagonal, forwards and backwards."""
+
+    def function(q: Any, k: Any, v: Any, w: Any) -> tuple[Any, Any]:
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return y, gc.sum(gc.tanh(gc.matmul(y, w)))
+
+    generator = np.random.default_rng(0)
+    long = normal(generator, dtype, 1, 2, 1031, 16), normal(generator, dtype, 16, 16)
+    arrays = [long[0] * scale for scale in (1.0, -0.5, 2.0)] + [long[1]]
+    graph = gc.trace(function, *arrays)
+    executable = same_on_both(graph, *arrays)
+    assert "range(reach)" in executable.kernels[0].source
+    derivative = gc.vjp(graph)
+    executable = same_on_both(derivative, *arrays, *cotangents(derivative, 4, {}), scale=100.0)
+    assert [sum(stage.limited for stage in chain.stages) for chain in chains(executable)] == [1, 2]
+
+
 def test_scores_are_no_array() -> None:
     """f32[N,4,4096,4096] would be 268 MB."""
     spec = gc.f32["N", 4, 4096, 64]
