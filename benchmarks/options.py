@@ -23,9 +23,8 @@ QUICK_WORKLOADS = (
     "transformer",
     "lstm",
     "predict_mlp_bn_1",
-    "predict_resnet20_1",
 )
-QUICK = "about two minutes: no torch.compile, 7 of the workloads, no second process, no new batch size, short rounds"
+QUICK = "about two minutes: no torch.compile, 6 of the workloads, no second process, no new batch size, short rounds"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -9,20 +9,24 @@ stride of 2 leaves a quarter of the multiplications. The phases are laid into on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
+from graphc.dim import Extent
 from graphc.ops.convolution import padded_extent
 from graphc.ops.creation import full
 from graphc.ops.shape import reshape
 from graphc.ops.slicing import concat, slice
 from graphc.ops.window import window_count
-from graphc.passes.convolution_windows import Extents, Numbers, over_windows, with_margins
+from graphc.passes.convolution_windows import Extents, Numbers, with_margins
 from graphc.tensor import Tensor
 
 MOST_PHASES = 16
+
+OverWindows = Callable[[Tensor, Tensor, Numbers, Numbers], Any]  # image, kernels, stride, dilation
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,24 @@ class Phase:
 
 
 def has_phases(
-    images: Tensor, size: Sequence[Any], low: Extents, high: Extents, stride: Numbers, steps: Numbers
+    extents: Sequence[Any], size: Sequence[Any], low: Extents, high: Extents, stride: Numbers, steps: Numbers
 ) -> bool:
-    """Whether extents are known, and few phases make up the result."""
-    known = all(isinstance(extent, int) for extent in (*images.shape[2:], *size, *low, *high))
-    number = 1
-    for step in steps:
-        number *= step
-    return known and number <= MOST_PHASES and all(step == 1 for step in stride)
+    """Whether there are zeros between elements, extents are known, and few phases make up the result."""
+    known = all(isinstance(extent, int) for extent in (*extents, *size, *low, *high))
+    return known and 1 < prod(steps) <= MOST_PHASES and all(step == 1 for step in stride)
 
 
-def by_phases(image: Tensor, kernel: Tensor, low: Extents, high: Extents, dilation: Numbers, steps: Numbers) -> Any:
-    """y[n, p, o] for an image f32[N,H,W,C] with `steps` - 1 zeros between its elements, and kernels f32[O,C,3,3]."""
-    extents, size = image.shape[1:-1], kernel.shape[2:]
+def by_phases(
+    over: OverWindows, image: Tensor, kernel: Tensor, outputs: Extent, low: Extents, high: Extents, dilation: Numbers,
+    steps: Numbers,
+) -> Any:  # fmt: skip
+    """y[n, p, o] for an image f32[N,H,W,C] with `steps` - 1 zeros between its elements, and kernels f32[…,3,3].
+
+    `over` makes the product of an image that has margins already and some elements of the kernels, with `outputs`
+    channels.
+    """
+    extents = image.shape[1:-1]
+    size = kernel.shape[kernel.ndim - len(extents) :]
     phases, counts, wholes = [], [], []
     for each in zip(extents, size, low, high, dilation, steps, strict=True):
         extent, taps, before, after, far, step = each
@@ -59,8 +68,11 @@ def by_phases(image: Tensor, kernel: Tensor, low: Extents, high: Extents, dilati
         counts.append(-(-whole // step))
         wholes.append(whole)
         phases.append([_phase(r, extent, taps, before, far, step, counts[-1]) for r in range(step)])
-    parts = {numbers: _part(image, kernel, [axis[r] for axis, r in zip(phases, numbers, strict=True)], counts)
-             for numbers in product(*(range(step) for step in steps))}  # fmt: skip
+
+    def part(numbers: Numbers) -> Any:
+        return _part(over, image, kernel, outputs, [axis[r] for axis, r in zip(phases, numbers, strict=True)], counts)
+
+    parts = {numbers: part(numbers) for numbers in product(*(range(step) for step in steps))}
     result = _interleaved(parts, (), steps)
     if result.shape[1:-1] == tuple(wholes):
         return result
@@ -80,20 +92,23 @@ def _phase(r: int, extent: Any, taps: Any, low: Any, dilation: int, step: int, c
     return Phase(first, between, len(met), before, after, far)
 
 
-def _part(image: Tensor, kernel: Tensor, axes: list[Phase], counts: list[int]) -> Any:
+def _part(
+    over: OverWindows, image: Tensor, kernel: Tensor, outputs: Extent, axes: list[Phase], counts: list[int]
+) -> Any:
     """One phase of the result, along every axis."""
-    outputs, channels, *size = kernel.shape
+    lead = kernel.shape[: kernel.ndim - len(axes)]
+    size = kernel.shape[len(lead) :]
     if any(axis.count == 0 for axis in axes):
         return full(value=0.0, shape=(image.shape[0], *counts, outputs), dtype=image.dtype)
     taken = slice(
         kernel,
-        starts=(0, 0, *(axis.first for axis in axes)),
-        limits=(outputs, channels, *size),
-        strides=(1, 1, *(axis.step for axis in axes)),
+        starts=(*(0 for _ in lead), *(axis.first for axis in axes)),
+        limits=(*lead, *size),
+        strides=(*(1 for _ in lead), *(axis.step for axis in axes)),
     )
     ones = (1,) * len(axes)
     margins = tuple(axis.low for axis in axes), tuple(axis.high for axis in axes)
-    return over_windows(with_margins(image, *margins, ones, 1), taken, ones, tuple(axis.dilation for axis in axes))
+    return over(with_margins(image, *margins, ones, 1), taken, ones, tuple(axis.dilation for axis in axes))
 
 
 def _interleaved(parts: dict[Numbers, Any], chosen: Numbers, steps: Numbers) -> Any:

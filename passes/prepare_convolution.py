@@ -22,7 +22,7 @@ from graphc.ops.contraction import dot_general
 from graphc.ops.convolution import LEAD, padded_extent
 from graphc.ops.shape import permute_dims, reshape
 from graphc.ops.window import window_count
-from graphc.passes.convolution_groups import kernels_over_groups, over_groups
+from graphc.passes.convolution_groups import channels_together, kernels_over_groups, over_groups
 from graphc.passes.convolution_phases import by_phases, has_phases
 from graphc.passes.convolution_taps import has_few_taps, over_taps
 from graphc.passes.convolution_windows import over_windows, windows_of, with_margins
@@ -50,20 +50,12 @@ def as_product(
         ]
         high = tuple(n - (whole - used) for n, whole, used in zip(high, padded, read, strict=True))
     if groups != 1:
-        if kernels != 1 and not is_gradient and has_few_taps(x, w):
-            last = (0, *range(LEAD, LEAD + len(size)), 1, 2)
-            image = with_margins(permute_dims(x, axes=last), low, high, input_dilation, 1)
-            return over_taps(image, w, places, stride, dilation)
-        dtype = x.dtype
-        if dtype.bits == 16:  # multiplied and added in f32, and rounded once
-            x, w = cast(x, dtype=f32), cast(w, dtype=f32)
-        by_groups = kernels_over_groups if is_gradient else over_groups
-        product = by_groups(x, w, places, low, high, stride, dilation, input_dilation)
-        return product if product.dtype is dtype else cast(product, dtype=dtype)
+        return _of_groups(x, w, places, is_gradient, low, high, stride, dilation, input_dilation)
     images, kernel = reshape(x, shape=(batch, channels, *extents)), reshape(w, shape=(kernels, channels, *size))
-    if any(step != 1 for step in input_dilation) and has_phases(images, size, low, high, stride, input_dilation):
+    if has_phases(extents, size, low, high, stride, input_dilation):
         image = permute_dims(images, axes=(0, *space, 1))
-        product = _first(by_phases(image, kernel, low, high, dilation, input_dilation), len(size))
+        image = by_phases(over_windows, image, kernel, kernels, low, high, dilation, input_dilation)
+        product = _first(image, len(size))
     elif is_gradient:
         image = with_margins(permute_dims(images, axes=(1, *space, 0)), low, high, input_dilation, 1)
         product = _over_places(image, kernel, places, stride, dilation)
@@ -71,6 +63,32 @@ def as_product(
         image = with_margins(permute_dims(images, axes=(0, *space, 1)), low, high, input_dilation, 1)
         product = _first(over_windows(image, kernel, stride, dilation), len(size))
     return reshape(product, shape=(batch, 1, kernels, *places))
+
+
+def _of_groups(
+    x: Tensor, w: Tensor, places: Extents, is_gradient: bool, low: Extents, high: Extents, stride: Numbers,
+    dilation: Numbers, input_dilation: Numbers,
+) -> Any:  # fmt: skip
+    """What a convolution of several groups computes."""
+    batch, groups, _, *extents = x.shape
+    _, kernels, _, *size = w.shape
+    last = (0, *range(LEAD, LEAD + len(size)), 1, 2)
+    if kernels != 1 and not is_gradient and has_few_taps(x, w):
+        image = with_margins(permute_dims(x, axes=last), low, high, input_dilation, 1)
+        return over_taps(image, w, places, stride, dilation)
+    dtype = x.dtype
+    if dtype.bits == 16:  # multiplied and added in f32, and rounded once
+        x, w = cast(x, dtype=f32), cast(w, dtype=f32)
+    if is_gradient:
+        product = kernels_over_groups(x, w, places, low, high, stride, dilation, input_dilation)
+    else:
+        image = channels_together(x, last)
+        if has_phases(extents, size, low, high, stride, input_dilation):
+            image = by_phases(over_groups, image, w, groups * kernels, low, high, dilation, input_dilation)
+        else:
+            image = over_groups(with_margins(image, low, high, input_dilation, 1), w, stride, dilation)
+        product = reshape(_first(image, len(size)), shape=(batch, groups, kernels, *places))
+    return product if product.dtype is dtype else cast(product, dtype=dtype)
 
 
 def _is_smaller(a: Extents, b: Extents) -> bool:

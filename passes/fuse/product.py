@@ -116,6 +116,8 @@ class MatrixProduct:
         repeats = any(axis.left == 0 or axis.right == 0 for axis in self.depth if axis.extent != 1)
         if self.is_by_lanes:
             return not repeats
+        if self.inside and self.column.extent == 1:
+            return False
         left = self.depth[-1].left == 1 or self.row.left == 1
         right = self.column.right == 1 or self.depth[-1].right == 1
         is_cut = len(self.rows) > 1 or len(self.depth) > 1

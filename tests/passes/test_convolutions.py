@@ -62,10 +62,13 @@ def test_transposed_convolutions(groups):
     np.testing.assert_allclose(gc.evaluate(prepare(graph), x, w), gc.evaluate(graph, x, w), rtol=1e-12, atol=1e-12)
 
 
-def test_no_zeros_are_multiplied_for_a_stride():
+@pytest.mark.parametrize("groups", [1, 2])
+def test_no_zeros_are_multiplied_for_a_stride(groups):
     """The gradient for an image of stride 2: four products, whose kernels have 4, 2, 2 and 1 of the 9 elements."""
-    x, w = np.zeros((1, 4, 8, 8)), np.zeros((6, 4, 3, 3))
-    graph = gc.grad(gc.trace(lambda x, w: gc.sum(F.conv2d(x, w, stride=2, padding=1)), x, w), wrt=["x"])
-    products = [node for node in prepare(graph).nodes if node.op.name == "dot_general"]
-    taps = sorted(int(np.prod(node.operands[1].type.shape[:2])) for node in products)
+    x, w = np.zeros((1, 8, 8, 8)), np.zeros((10, 8 // groups, 3, 3))
+    graph = gc.grad(gc.trace(lambda x, w: gc.sum(F.conv2d(x, w, None, 2, 1, 1, groups)), x, w), wrt=["x"])
+    products = [node for node in prepare(graph).nodes if node.op.name in ("dot_general", "grouped_dot")]
+    assert {node.op.name for node in products} == {"dot_general" if groups == 1 else "grouped_dot"}
+    first = 0 if groups == 1 else 1
+    taps = sorted(int(np.prod(node.operands[1].type.shape[first : first + 2])) for node in products)
     assert taps == [1, 2, 2, 4]
