@@ -135,7 +135,7 @@ class ProductLines:
     @property
     def has_stretches(self) -> bool:
         """Whether a block of columns is computed some rows at a time."""
-        return self.block is not None and goes_by_stretches(self.nest)
+        return self.block is not None and self.nest.product_home is None and goes_by_stretches(self.nest)
 
     @contextmanager
     def each_stretch(self) -> Iterator[None]:
@@ -426,12 +426,16 @@ class ProductLines:
         self.writer.line(self.writer.called(f"{function}({', '.join(arguments)})"))
 
 
-def goes_by_stretches(nest: Nest) -> bool:
+def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
     """Whether a kernel that is cut by columns computes some rows at a time in memory of its own, each followed by its
-    only pass. Not where every stretch would copy parts of the right operand.
+    only pass. Not where every stretch would copy parts of the right operand, nor where the product is an output.
     """
     product = nest.product
-    if product is None or product.panels is None or product.axes.lines or nest.cut is not Cut.COLUMNS or not nest.split:
+    if product is None or product.axes.lines or nest.cut is not Cut.COLUMNS or not nest.split:
+        return False
+    if product.panels is None and not packed_before:
+        return False
+    if any(home.value is product.node.result for home in nest.product_homes):
         return False
     is_short = isinstance(product.rows, int) and product.rows <= STRETCH
     return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements

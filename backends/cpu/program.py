@@ -145,9 +145,10 @@ class Program:
             if written.value is not None:
                 values = [outer[b.value] for b in read if b.value is not None]
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
-        home = self._home_of_product(nest, outer, shares)
         packed_before = packs_in_every_slice(nest) or self._multiplies_steady_matrix(nest, outer)
         packed_rows = packs_rows(nest)
+        by_stretches = goes_by_stretches(nest, packed_before=packed_before)
+        home = None if by_stretches else self._home_of_product(nest, outer, shares)
         source, key, nest = lowered.source(home, packed_before=packed_before, packed_rows=packed_rows)
         if packed_before:
             assert nest.product is not None
@@ -276,8 +277,6 @@ class Program:
         self, nest: Nest, outer: dict[Value, Value], shares: dict[Value, tuple[Value, ...]]
     ) -> int | None:
         """The output that the product lies in, by its number: none that is to be written over the state it replaces."""
-        if goes_by_stretches(nest):
-            return None
         for number, home in enumerate(nest.product_homes):
             assert home.value is not None
             value = outer[home.value]
