@@ -18,12 +18,14 @@ import numpy as np
 from graphc import state as model_state
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.array_form import NO_FIT, ArrayForm
-from graphc.backends.cpu.binding import SERIAL_COST, Binding
+from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.results import Results
 from graphc.ir import Literal
 
 Array = np.ndarray[Any, Any]
+
+SHORT = 1 << 18  # operations of a call that keeps Python's lock: 70 microseconds or so
 
 
 class Again:
@@ -49,7 +51,7 @@ class Again:
         self.binding = binding
         self.place = form.place
         self._native = native
-        is_serial = binding.serial_call is not None and binding.cost < SERIAL_COST
+        is_serial = binding.serial_call is not None and binding.cost < SHORT
         self._serial = form.run(binding.table_address, binding.entries, binding.status) if is_serial else None
         self._preparation = preparation
         self._filled: list[Array] = []  # by the kernels of this call
