@@ -56,7 +56,12 @@ def activation(times_derivative: Rule, *samples: Sample, check: Rule | None = No
 
 def _normal_below(x: Any) -> Any:
     """Φ(x), the share of the standard normal distribution below x, exact in its lower tail."""
-    return 0.5 * erfc(x * -sqrt(0.5))
+    return 0.5 * erfc(_scaled(x))
+
+
+def _scaled(x: Any) -> Any:
+    """-x/√2, with which Φ(x) = erfc(z)/2 and φ(x) = exp(-z·z)/√2π: a kernel of both computes the exponential once."""
+    return x * -sqrt(0.5)
 
 
 def _inner(x: Any) -> Any:
@@ -67,7 +72,8 @@ def _inner(x: Any) -> Any:
 def _times_gelu_derivative(d: Any, x: Any, *, approximate: str) -> Any:
     """Φ(x) + x·φ(x), or the derivative of the tanh form."""
     if approximate == "none":
-        return d * (_normal_below(x) + x * exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi)))
+        z = _scaled(x)
+        return d * (_normal_below(x) + x * exp(-(z * z)) * (1 / sqrt(2 * pi)))
     t = tanh(_inner(x))
     return d * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (sqrt(2 / pi) * (1 + 3 * 0.044715 * (x * x))))
 

@@ -57,17 +57,18 @@ def erf(x: Number) -> Number:
 def erfc(x: Number) -> Number:
     """1 - erf(x), exact in its tail, which fades at 10.06.
 
-    e^-x² and the quotient keep what rounding took from them until they are multiplied.
+    e^-x² and the quotient keep what rounding took from them until they are multiplied. e^-x² begins as exp(-x·x) does,
+    so that a kernel with both, such as that of gelu and its derivative, computes it once.
     """
-    size = clamped(magnitude(x), 0.0, 10.1)
+    size = magnitude(x)
     p = polynomial((size - 2) / (size + 2), _R)
     inverse = 1 / fma(size, 2.0, 1.0)
     y = fma(p, inverse, inverse)
     y_low = fma(fma(y, -size, 0.5), 2.0, p - y) * inverse
-    square = size * size
-    high, low, k = exp_parts(-square)
+    square = x * x
+    high, low, k = exp_parts(clamped(-square, -104.0, 89.0))
     y_low = fma(y, fma(-size, size, square), y_low)  # x² is `square` less the inner sum
-    tail = scaled(fma(high, y, fma(high + low, y_low, low * y)), k)
+    tail = select(size > 10.1, 0.0, scaled(fma(high, y, fma(high + low, y_low, low * y)), k))
     near = 1 - fma(polynomial(square, _P), x, x)
     return select(size < 0.5, near, select(x < 0, 2 - tail, tail))
 
