@@ -1,12 +1,13 @@
 """One form for shape ops: nothing that leaves its operand as it is, one op where two follow each other.
 
 reshape(reshape(x)) → reshape(x)        permute(permute(x, p), q) → permute(x, p∘q)        concat(x) → x
-slice(concat(x, y)) → y        sum(x, keepdims=True) → reshape(sum(x))
+slice(concat(x, y)) → y        reshape(slice(x)) → slice(reshape(x))        sum(x, keepdims=True) → reshape(sum(x))
 """
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, disallow-untyped-calls=False
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphc.op import Op
@@ -139,6 +140,36 @@ def slice_of_concat(node):
             return part
         start = start + part.shape[axis]
     return None
+
+
+@rule_on(reshape)
+def heads_of_slice(node):
+    """reshape(x[:, 64:128], (N, 4, 16))  →  reshape(x, (N, 12, 16))[:, 4:8]        so that no part of x is copied
+
+    Where one axis is cut at whole numbers of what it is split into.
+    """
+    part, shape = node.operands[0], node["shape"]
+    if not part.made_by("slice") or any(s != 1 for s in part.attribute("strides") or ()):
+        return None
+    x, starts = part.operand(), part.attribute("starts")
+    cut = [i for i, (a, b) in enumerate(zip(x.shape, part.shape, strict=True)) if a != b]
+    if len(cut) != 1:
+        return None
+    (axis,) = cut
+    behind = part.ndim - axis - 1
+    inner = shape[axis + 1 : len(shape) - behind]
+    known = (x.shape[axis], part.shape[axis], starts[axis], *inner)
+    if not inner or not all(isinstance(n, int) for n in known) or math.prod(inner) == 0:
+        return None
+    size = math.prod(inner)
+    around = (*part.shape[:axis], *part.shape[axis + 1 :]) == (*shape[:axis], *shape[len(shape) - behind :])
+    if not around or any(n % size for n in known[:3]):
+        return None
+    rest = (*inner, *x.shape[axis + 1 :])
+    first, count = starts[axis] // size, part.shape[axis] // size
+    split = reshape(x, shape=(*x.shape[:axis], x.shape[axis] // size, *rest))
+    starts = (0,) * axis + (first,) + (0,) * len(rest)
+    return slice(split, starts=starts, limits=(*x.shape[:axis], first + count, *rest))
 
 
 @rule_on(concat)

@@ -73,6 +73,9 @@ EXAMPLES = {
     "slice_of_slice": """(%x: f32[9,N]) {
         %a: f32[4,N] = slice(%x, starts=(1, 0), limits=(9, N), strides=(2, 1))
         %b: f32[2,N] = slice(%a, starts=(0, 0), limits=(3, N), strides=(2, 1)) return %b }""",
+    "heads_of_slice": """(%x: f32[N,12,2]) {
+        %a: f32[N,4,2] = slice(%x, starts=(0, 4, 0), limits=(N, 8, 2))
+        %y: f32[N,2,2,2] = reshape(%a, shape=(N, 2, 2, 2)) return %y }""",
     "slice_of_concat": """(%x: f32[N,2], %z: f32[N,3]) {
         %a: f32[N,5] = concat(%x, %z, axis=1)
         %b: f32[N,3] = slice(%a, starts=(0, 2), limits=(N, 5), strides=None) return %b }""",
