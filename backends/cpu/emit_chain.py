@@ -14,12 +14,10 @@ one slice, and the stage's passes follow the last block.
 from __future__ import annotations
 
 from graphc.backends.cpu.emit import PRODUCTS_PER_OPERATION, KernelSource
-from graphc.backends.cpu.emit_product import ProductLines, Terms
-from graphc.backends.cpu.emit_reductions import Reductions
-from graphc.backends.cpu.emit_rows import Rows
-from graphc.backends.cpu.writer import Writer, indices
-from graphc.backends.nests.chain import Chain, ChainStage
-from graphc.backends.nests.nest import Buffer, Nest
+from graphc.backends.cpu.emit_stage import Stage
+from graphc.backends.cpu.writer import Writer
+from graphc.backends.nests.chain import Chain
+from graphc.backends.nests.nest import Nest
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
 
@@ -51,125 +49,6 @@ def has_long_lines(nest: Nest) -> bool:
     return not isinstance(size, int) or size * product.result.dtype.itemsize > 2 * BLOCK_BYTES
 
 
-class _Stage(ProductLines):
-    """A product over a block of rows, and the passes that follow it."""
-
-    def __init__(
-        self, stage: ChainStage, height: int, links: dict[Buffer, Extent], limited: set[Buffer], writer: Writer
-    ) -> None:
-        nest = stage.nest
-        assert nest.product is not None
-        super().__init__(nest, nest.product, None, writer)
-        self.over_rows = stage.over_rows
-        self.height = height
-        self.links = links  # and how far their rows are apart
-        self.reductions = Reductions(nest, writer)
-        self.limited = stage.limited
-        self.reads_limited = nest.product.lhs in limited
-        limit = "reach" if stage.limited else ""
-        self.passes = Rows(nest, writer, self.reductions, list(indices(nest)), limit)
-
-    # -- memory -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _result_elements(self) -> Extent:
-        rows = self.product.rows if self.over_rows else self.height
-        return rows * self.product.columns
-
-    def temporaries(self) -> dict[Buffer, Extent]:
-        found = super().temporaries()
-        if self.passes.short is not None:
-            found |= self.passes.short.temporaries()
-        return found
-
-    def enter(self) -> None:
-        """Say where this stage's product lies, for the statements that follow."""
-        product, writer = self.product, self.writer
-        element = None
-        if self.nest.product_home is None:
-            start = f"slice * {writer.extent(self._result_elements)}"
-            element = f"{product.result.name}[{start} + (i - line_begin) * {writer.extent(product.columns)} + j]"
-        writer.place_product(self.nest, element)
-        writer.loops = [self.passes.rows, self.passes.columns]
-
-    # -- lines --------------------------------------------------------------------------------------------------------
-
-    def begin_line(self) -> None:
-        """Pack the right operand, where its columns do not lie side by side."""
-        if self.product.panels is not None:
-            _, right = self._places("line", self.product.axes.lines)
-            self._pack(right)
-
-    def write(self) -> None:
-        """The product for a block, or a block's part of it; then the passes over the block."""
-        writer, product, ex = self.writer, self.product, self.writer.extent
-        axes = product.axes
-        writer.node(product.node)
-        left, right = self._places("line", axes.lines)
-        (depth,) = axes.depth
-        along = depth if self.over_rows else axes.row
-        stride = self.links.get(product.lhs)
-        if stride is not None:
-            a = self._address(product.lhs, 0, ("slice", self.height * stride))
-            steps = ("1", ex(stride)) if self.over_rows else (ex(stride), "1")
-        else:
-            a = self._address(product.lhs, axes.left.offset, *left, ("top", along.left))
-            steps = (ex(axes.row.left), ex(depth.left))
-        target, row = self._target([])
-        if self.over_rows:
-            b, far = self._address(product.rhs, axes.right.offset, *right, ("top", depth.right)), depth.right
-            if product.rhs in self.links:
-                far = self.links[product.rhs]
-                b = self._address(product.rhs, 0, ("slice", self.height * far))
-            if self.reads_limited:
-                self._add_up_to_reach(steps, b, ex(far), row)
-                return
-            self._call(
-                f"gemm_segments_{self.name}", ex(product.rows), self._columns, "height", "1", a, *steps, "0", b,
-                str(self.width), ex(far), "0", target, ex(row), "min(top, 1)",
-            )  # fmt: skip
-            return
-        if product.panels is not None:
-            b, panel, step = self._panels, ex(depth.extent * self.width), str(self.width)
-        else:
-            b, panel, step = self._address(product.rhs, axes.right.offset, *right), str(self.width), ex(depth.right)
-        columns = "reach" if self.limited else self._columns
-        places = "reach" if self.reads_limited else ex(depth.extent)
-        self._call(f"gemm_{self.name}", "height", columns, places, a, *steps, b, panel, step, target, ex(row))
-        self.write_passes()
-
-    def _add_up_to_reach(self, steps: tuple[str, str], b: str, step: str, row: Extent) -> None:
-        """A block's part of the rows that earlier blocks have begun, and the first part of those they did not reach."""
-        product, stride = self.product, self.links[self.product.lhs]
-        start: Terms = [("slice", self._result_elements)]
-        if self.nest.product_home is not None:
-            start = [("line", product.rows * product.columns)]
-        for rows, at, resume in (("reached", "0", "1"), ("reach - reached", "reached", "0")):
-            a = self._address(product.lhs, 0, ("slice", self.height * stride), (at, 1))
-            target = self._address(self.nest.product_home or product.result, 0, *start, (at, row))
-            self._call(
-                f"gemm_segments_{self.name}", rows, self._columns, "height", "1", a, *steps, "0", b, str(self.width),
-                step, "0", target, self.writer.extent(row), resume,
-            )  # fmt: skip
-
-    def write_passes(self) -> None:
-        """The passes over the rows from `line_begin` to `line_end`."""
-        if self.passes.has_passes:
-            self.enter()
-            self.passes.write("line_begin", "line_end")
-
-    def _target(self, group: Terms) -> tuple[str, Extent]:
-        product, home = self.product, self.nest.product_home
-        if home is None:
-            return self._address(product.result, 0, ("slice", self._result_elements)), product.columns
-        if home in self.links:
-            return self._address(home, 0, ("slice", self.height * self.links[home])), self.links[home]
-        start: Terms = (
-            [("line", product.rows * product.columns)] if self.over_rows else [("line_begin", product.columns)]
-        )
-        return self._address(home, 0, *start), product.columns
-
-
 class _Emitter:
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
@@ -179,7 +58,7 @@ class _Emitter:
         title = f"%{chain.name}: {count} product{'s' * (count > 1)}, {self.height} rows at a time."
         self.writer = Writer(title, chain.buffers)
         limited = chain.limited_links
-        self.stages = [_Stage(stage, self.height, links, limited, self.writer) for stage in chain.stages]
+        self.stages = [Stage(stage, self.height, links, limited, self.writer) for stage in chain.stages]
         self.links = links
         for link, stride in links.items():
             start = f"slice * {self.writer.extent(self.height * stride)}"
