@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc import nn, optim
 from graphc.backends.cpu import compile as compiler
 from graphc.backends.cpu import driver_source
 from graphc.backends.cpu.budget import lower
@@ -21,6 +22,7 @@ from graphc.backends.cpu.kernels import Source
 from graphc.backends.cpu.native import link
 from graphc.backends.cpu.translation.scalars import Unknown
 from graphc.backends.cpu.translation.translate import translate
+from graphc.nn import functional as F
 from graphc.op import REGISTRY, find_op
 from graphc.passes import default_pipeline
 from graphc.types import bf16, f32, type_of
@@ -148,7 +150,7 @@ def test_numbers_beyond_f32_are_infinite() -> None:
     x = np.zeros(3, np.float32)
     text = (
         "from math import inf\n\n\ndef kernel(row, slice, slices):\n    x = f32(row, 1)\n"
-        "    x[0] = float32(1e300)\n    x[1] = float32(-inf)\n    x[2] = float32(0.1)\n"
+        "    x[0] = float32(1e300)\n    x[1] = float32(-inf)\n    x[2] = 0.1\n"
     )
     over_arrays(text, x)
     assert x.tolist() == [np.inf, -np.inf, float(np.float32(0.1))]
@@ -249,3 +251,12 @@ def test_the_kernels_of_every_op_are_translated(op: Any, tmp_path: Path) -> None
         program = lower(default_pipeline().run(graph), None).program
         for kernel in program.kernels:
             assert_translated(Source(kernel.name, kernel.source), tmp_path)
+
+
+def test_the_kernels_of_a_training_step_are_translated(tmp_path: Path) -> None:
+    """Convolutions, statistics, products and their gradients, each with what is fused to it."""
+    block = (nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    model = nn.Sequential(*block, nn.Flatten(), nn.Linear(16 * 16 * 16, 10))
+    step = gc.training_step(model, F.cross_entropy, optim.Adam(), gc.f32["N", 16, 16, 16], gc.i64["N"])
+    for kernel in step.kernels:
+        assert_translated(Source(kernel.name, kernel.source), tmp_path)

@@ -3,7 +3,7 @@
     walk.value(ast.parse("x_in[i] * scale", mode="eval").body)      # Scalar(types.float32, …)
 
 What is called brings its own instructions: intrinsics of `graphc.backends.cpu.functions`, `pointer` and `contraction`,
-and the words of `graphc.backends.cpu.atomics`. A function of the kernel's own module is written out in its place.
+and the words of `graphc.backends.cpu.atomics`. A plain function is written out in its place.
 """
 
 # Numba's types are hardly annotated.
@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -209,9 +212,23 @@ class Expressions(ABC):
             emit, result = EMITTED[called]
             ref = emit(self.b, *(cast(self.b, value, types.int64) for value in values))
             return None if result is types.void else Scalar(result, ref)
-        if isinstance(called, FunctionType) and isinstance(node.func, ast.Name) and node.func.id in self.definitions:
-            return self.written_out(self.definitions[node.func.id], values)
+        if isinstance(called, FunctionType):
+            return self.inside(called, values)
         raise Unknown(f"a call of {ast.unparse(node.func)}")
+
+    def inside(self, called: FunctionType, values: Sequence[Scalar]) -> Scalar | None:
+        """A function of the kernel's module, or one that the driver shares, among the names of its own module."""
+        outer = self.names, self.definitions
+        if called.__globals__ is not self.names:
+            if not called.__module__.startswith("graphc.backends.cpu."):
+                raise Unknown(f"a call of {called.__name__}")
+            module = sys.modules[called.__module__]
+            self.names, self.definitions = called.__globals__, functions_of(inspect.getsource(module))
+        if called.__name__ not in self.definitions:
+            raise Unknown(f"a call of {called.__name__}")
+        result = self.written_out(self.definitions[called.__name__], values)
+        self.names, self.definitions = outer
+        return result
 
     def callee(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name) and node.id not in self.frame.names:
@@ -242,6 +259,12 @@ class Expressions(ABC):
                     signature, generate = found
                     return signature, generate
         raise Unknown(f"{called._name} of {', '.join(map(str, kinds))}")
+
+
+@cache
+def functions_of(text: str) -> Mapping[str, ast.FunctionDef]:
+    """The functions of a module's text, by name."""
+    return {each.name: each for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
 
 
 def unknown(node: ast.AST) -> Any:

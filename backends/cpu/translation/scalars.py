@@ -89,7 +89,7 @@ def constant_of(value: Any) -> Scalar:
     if isinstance(value, bool):
         return boolean(ir.Constant(I1, int(value)))
     if isinstance(value, int):
-        return number(value)
+        return number(int(value))
     if isinstance(value, float):
         return Scalar(types.float64, ir.Constant(ir.DoubleType(), value))
     raise Unknown(f"{value!r} is no number")
@@ -133,6 +133,15 @@ def converted(builder: Any, scalar: type[np.generic], value: Scalar) -> Scalar:
     if is_float(kind) and is_integer(value.kind):
         return Scalar(kind, (builder.sitofp if value.kind.signed else builder.uitofp)(value.ref, target))
     raise Unknown(f"{scalar.__name__} of {value.kind}")
+
+
+def stored(builder: Any, value: Scalar, kind: Any) -> Any:
+    """The value as an element of this kind: floats are rounded, integers wrap around."""
+    if not (is_float(value.kind) and is_float(kind)) or value.kind == kind:
+        return cast(builder, value, kind)
+    if isinstance(value.ref, ir.Constant):
+        return converted(builder, np.float32 if kind is types.float32 else np.float64, value).ref
+    return (builder.fptrunc if kind is types.float32 else builder.fpext)(value.ref, llvm_type(kind))
 
 
 def truth(builder: Any, value: Scalar) -> Any:

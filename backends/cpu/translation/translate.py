@@ -27,7 +27,7 @@ from numba.core.fastmathpass import rewrite_module
 
 from graphc.backends.cpu.jobs import FLAGS
 from graphc.backends.cpu.pointer import store_element
-from graphc.backends.cpu.translation.expressions import Expressions, unknown
+from graphc.backends.cpu.translation.expressions import Expressions, functions_of, unknown
 from graphc.backends.cpu.translation.names import Frame, NeedsSlot, assigned_within, assignments
 from graphc.backends.cpu.translation.scalars import (
     I64,
@@ -37,6 +37,7 @@ from graphc.backends.cpu.translation.scalars import (
     cast,
     llvm_type,
     number,
+    stored,
 )
 
 _DEEPEST = 16  # calls within calls that are written out: functions may not call themselves
@@ -45,7 +46,7 @@ _DEEPEST = 16  # calls within calls that are written out: functions may not call
 def translate(module: ModuleType, text: str, function: str, signature: str, symbol: str) -> ir.Module:
     """The LLVM module of a function of a source; raises Unknown where Numba has to read it."""
     arguments, result = sigutils.normalize_signature(signature)
-    definitions = {each.name: each for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
+    definitions = functions_of(text)
     if function not in definitions:
         raise Unknown(f"where {function} is")
     slots: set[str] = set()
@@ -161,7 +162,7 @@ class _Walk(Expressions):
         if not isinstance(target, ast.Subscript):
             raise Unknown(f"assignment to {ast.unparse(target)}")
         pointer, index = self.place(target)
-        store_element(self.b, pointer.kind, pointer.ref, index, cast(self.b, value, pointer.kind.element))
+        store_element(self.b, pointer.kind, pointer.ref, index, stored(self.b, value, pointer.kind.element))
 
     def on_if(self, statement: ast.If) -> None:
         condition = self.truth(statement.test)
