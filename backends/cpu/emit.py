@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from graphc.backends.cpu.blocks import Block, cut_by_columns
 from graphc.backends.cpu.emit_margins import write_margins
-from graphc.backends.cpu.emit_product import Block, cut_by_columns, panel_width
+from graphc.backends.cpu.emit_product import panel_width
 from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows

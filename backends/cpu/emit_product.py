@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 
+from graphc.backends.cpu.blocks import STRETCH, Block, goes_by_stretches
 from graphc.backends.cpu.dots import FEW_ROWS
 from graphc.backends.cpu.vector_ir import Tiling
 from graphc.backends.cpu.writer import Writer
@@ -23,28 +23,7 @@ from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import Axis, extent_of
 
-
-@dataclass(frozen=True)
-class Block:
-    """Columns that a kernel handles together: how many, and whether every block is a whole one."""
-
-    columns: int
-    is_exact: bool
-
-    @property
-    def count(self) -> str:
-        """The number of columns of a block, as text."""
-        return str(self.columns) if self.is_exact else "stop - block"
-
-    @property
-    def stop(self) -> str:
-        """Where a block ends, as text."""
-        return f"block + {self.columns}" if self.is_exact else "stop"
-
-
 DEPTH_OF_PART = 512  # places of a depth of one axis that stay together when it is cut
-
-STRETCH = 72  # rows that stay in the first-level cache until the pass over them: a number of whole tiles
 
 Terms = list[tuple[str, Extent]]  # an index and its stride
 
@@ -424,29 +403,3 @@ class ProductLines:
 
     def _call(self, function: str, *arguments: str) -> None:
         self.writer.line(self.writer.called(f"{function}({', '.join(arguments)})"))
-
-
-def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
-    """Whether a kernel that is cut by columns computes some rows at a time in memory of its own, each followed by its
-    only pass. Not where every stretch would copy parts of the right operand, nor where the product is an output.
-    """
-    product = nest.product
-    if product is None or product.axes.lines or nest.cut is not Cut.COLUMNS or not nest.split:
-        return False
-    if product.panels is None and not packed_before:
-        return False
-    if any(home.value is product.node.result for home in nest.product_homes):
-        return False
-    is_short = isinstance(product.rows, int) and product.rows <= STRETCH
-    return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements
-
-
-def cut_by_columns(nest: Nest, unit: int, least: int) -> Block | None:
-    """The blocks of a kernel that is cut by columns and has rows; None for others."""
-    if nest.cut is not Cut.COLUMNS or not nest.split:
-        return None
-    columns = nest.columns
-    size = max(least, unit)
-    if isinstance(columns, int):
-        size = min(size, -(-max(columns, 1) // unit) * unit)
-    return Block(size, isinstance(columns, int) and columns % size == 0)

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from graphc.backends.cpu.emit_product import Block, ProductLines
+from graphc.backends.cpu.blocks import Block
+from graphc.backends.cpu.emit_product import ProductLines
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, scratch_elements, tiles_of
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product

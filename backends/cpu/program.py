@@ -16,10 +16,10 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from graphc.backends.cpu.blocks import goes_by_stretches
 from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
 from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, packs_rows
-from graphc.backends.cpu.emit_product import goes_by_stretches
 from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
 from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own

@@ -7,7 +7,7 @@ import pytest
 
 import graphc as gc
 from another_process import run_again
-from graphc.backends.cpu.emit_product import STRETCH
+from graphc.backends.cpu.blocks import STRETCH
 from graphc.backends.cpu.machine import machine
 
 ROWS = (1, 4, 5, STRETCH - 1, STRETCH, STRETCH + 1, 3 * STRETCH + 5)

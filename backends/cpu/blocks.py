@@ -1,0 +1,62 @@
+"""The parts in which a kernel that is cut by columns is computed: blocks of columns, stretches of rows of a product.
+
+    block = cut_by_columns(nest, unit=32, least=64)     # 64 columns; every pass over them, then the next ones
+    goes_by_stretches(nest)                             # of a block's product 72 rows, then what follows for these rows
+
+What belongs to a block is in the second-level cache when the passes come, and what belongs to a stretch in the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.backends.nests.nest import Nest
+from graphc.passes.fuse.place import Cut
+
+STRETCH = 72  # rows that stay in the first-level cache until the pass over them: a number of whole tiles
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns that a kernel handles together: how many, and whether every block is a whole one."""
+
+    columns: int
+    is_exact: bool
+
+    @property
+    def count(self) -> str:
+        """The number of columns of a block, as text."""
+        return str(self.columns) if self.is_exact else "stop - block"
+
+    @property
+    def stop(self) -> str:
+        """Where a block ends, as text."""
+        return f"block + {self.columns}" if self.is_exact else "stop"
+
+
+def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
+    """Whether a kernel that is cut by columns computes some rows at a time in memory of its own, each followed by its
+    only pass. Not where every stretch would copy parts of the right operand, nor where the product is an output.
+    """
+    product = nest.product
+    if product is None or product.axes.lines or product.axes.groups:
+        return False
+    if nest.cut is not Cut.COLUMNS or not nest.split:
+        return False
+    if product.panels is None and not packed_before:
+        return False
+    if any(home.value is product.node.result for home in nest.product_homes):
+        return False
+    is_short = isinstance(product.rows, int) and product.rows <= STRETCH
+    return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements
+
+
+def cut_by_columns(nest: Nest, unit: int, least: int) -> Block | None:
+    """The blocks of a kernel that is cut by columns and has rows; None for others."""
+    if nest.cut is not Cut.COLUMNS or not nest.split:
+        return None
+    columns = nest.columns
+    size = max(least, unit)
+    if isinstance(columns, int):
+        size = min(size, -(-max(columns, 1) // unit) * unit)
+    return Block(size, isinstance(columns, int) and columns % size == 0)
