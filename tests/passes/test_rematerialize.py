@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -179,11 +178,9 @@ def test_cuts_are_those_of_networkx(edges: Any):
     assert sink_side(8, [(*ends, capacity) for ends, capacity in capacities.items()], 0, 7) == far
 
 
-def test_a_thousand_layers_take_seconds():
-    graph = prepared(perceptron(1000, 64), 64)
-    start = time.perf_counter()
-    after, counts = rematerialize(graph)
-    assert time.perf_counter() - start < 20
+def test_a_thousand_layers():
+    """No walk recurses over depth, and every layer is decided on."""
+    after, counts = rematerialize(prepared(perceptron(1000, 64), 64))
     assert counts["computed again"] >= 1000
     fused, _ = fuse_with_ledger(after)
     assert len(fused.nodes) < 4 * 1000
