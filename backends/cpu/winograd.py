@@ -108,6 +108,11 @@ class Tiles(Part):
 
         count_up(b, 0, word(self.half(lines)), 1, tile_row, "tiles")
 
+    def following(self, name: str, lines: Word, held: Word) -> tuple[ir.Value, Word]:
+        """Where the lines begin that come after those that an operand has here, and the bytes of so many."""
+        line = self.bytes_of(self[f"{name}_line"])
+        return at(self.b, self.given[name], times(self.b, line, held)), times(self.b, line, lines)
+
     def second_exists(self, extent: Word, start: Word) -> ir.Value | None:
         """Whether the second of a pair of lines or pixels lies within the image; None where it always does."""
         if isinstance(extent, int) and extent % 2 == 0:
@@ -121,7 +126,7 @@ class Winograd(Tiles):
     title, names = "winograd", FORWARD
 
     def body(self) -> None:
-        b, channels, columns = self.b, self["channels"], self["columns"]
+        b, channels, columns, lines = self.b, self["channels"], self["columns"], self["lines"]
         tiles = times(b, self.half(self["lines"]), self.half(self["width"]))
         left_point = self.bytes_of(self.sum(times(b, tiles, channels), APART))
         point = self.bytes_of(self.sum(times(b, tiles, columns), APART))
@@ -138,6 +143,7 @@ class Winograd(Tiles):
             Matrices(self.given["b"], times(b, panel, panels), self.bytes_of(self.tiling.width), panel),
             Matrices(sums, point, self.bytes_of(columns), self.tiling.size),
             resume=False,
+            ahead=[self.following("a", lines, self.sum(lines, 2))],
         )
         self._results(sums, point)
 

@@ -36,7 +36,8 @@ class WinogradGradient(Tiles):
     def body(self) -> None:
         b = self.b
         channels, columns, images = self["channels"], self["columns"], self["images"]
-        tiles = times(b, self.half(self["lines"]), self.half(self["width"]))
+        lines = self["lines"]
+        tiles = times(b, self.half(lines), self.half(self["width"]))
         depth = times(b, images, tiles)
         left_point = self.bytes_of(self.sum(times(b, depth, channels), APART))
         right_point = self.bytes_of(self.sum(times(b, depth, columns), APART))
@@ -59,6 +60,7 @@ class WinogradGradient(Tiles):
             Matrices(right, right_point, self.bytes_of(columns), self.bytes_of(self.tiling.width)),
             Matrices(self.given["c"], self.bytes_of(channels, columns), self.bytes_of(columns), self.tiling.size),
             resume=True,
+            ahead=[self.following("a", lines, self.sum(lines, 2)), self.following("b", lines, lines)],
         )
 
     def _transform_gradient(self, start: ir.Value, to: ir.Value, first: Word, point: Word) -> None:

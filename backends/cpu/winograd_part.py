@@ -11,7 +11,7 @@ Arguments are words: integers where the kernel gives literals, so that extents a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_
 from graphc.backends.cpu.panels import each_panel
 from graphc.backends.cpu.vector_ir import (
     I1,
+    I32,
     I64,
     POINTER,
     Tiling,
@@ -29,10 +30,13 @@ from graphc.backends.cpu.vector_ir import (
     Word,
     at,
     count_up,
+    intrinsic,
     new_function,
     times,
     word,
 )
+
+LINE = 64  # bytes of a cache line
 
 Body = Callable[[ir.Value, "ir.Value | None"], None]  # where a vector of channels begins, in elements; its mask
 
@@ -115,13 +119,19 @@ class Part:
         return [[self.v.load(at(self.b, start, place), mask) for place in line] for line in places]
 
     def each_product(
-        self, count: int, rows: Word, depth: Word, left: Matrices, right: Matrices, target: Matrices, *, resume: bool
-    ) -> None:
-        """The products of so many pairs of matrices of `rows` by `depth` by the function's columns."""
+        self, count: int, rows: Word, depth: Word, left: Matrices, right: Matrices, target: Matrices, *, resume: bool,
+        ahead: Sequence[tuple[ir.Value, Word]],
+    ) -> None:  # fmt: skip
+        """The products of so many pairs of matrices of `rows` by `depth` by the function's columns.
+
+        Meanwhile memory is asked for what is transformed next: `ahead` says where it begins, and how many bytes it has.
+        """
         b, columns = self.b, self["columns"]
         strides = Strides(*(x if isinstance(x, int) else None for x in (left.row, left.column)))
 
         def product(number: ir.Value) -> None:
+            for start, size in ahead:
+                self._fetch(start, size, number, count)
             starts = [at(b, each.start, times(b, each.apart, number)) for each in (left, right, target)]
             a, panels, c = starts
 
@@ -143,3 +153,16 @@ class Part:
             each_panel(b, self.tiling, word(columns), columns if isinstance(columns, int) else None, panel)
 
         count_up(b, 0, word(count), 1, product, "product")
+
+    def _fetch(self, start: ir.Value, size: Word, number: ir.Value, count: int) -> None:
+        """Ask for one of `count` parts of some bytes, line by line; beyond the end of memory this does nothing."""
+        b = self.b
+        part = b.and_(b.add(b.sdiv(word(size), word(count)), word(LINE - 1)), word(-LINE))
+        prefetch = intrinsic(self.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
+        reading, near, data = (ir.Constant(I32, number) for number in (0, 2, 1))
+        first = times(b, part, number)
+
+        def line(offset: ir.Value) -> None:
+            b.call(prefetch, [at(b, start, first, offset), reading, near, data])
+
+        count_up(b, 0, part, LINE, line, "line")
