@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.blocks import Block, cut_by_columns
 from graphc.backends.cpu.emit_margins import write_margins
+from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import panel_width
 from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
@@ -115,7 +116,7 @@ class _Emitter:
     def _units(self) -> Extent:
         if not self.nest.domain:
             return 1
-        if self.nest.cut is Cut.DEPTH and self.product is not None:
+        if isinstance(self.product, ProductParts):
             return self.product.parts
         if self.nest.cut is Cut.COLUMNS:
             return (self.nest.columns + (self._unit - 1)) // self._unit
@@ -170,7 +171,7 @@ class _Emitter:
 
     def _product_and_rows(self) -> None:
         """The product, if there is one, and the passes over its rows: line by line where it has lines."""
-        if self.product is not None and self.nest.cut is Cut.DEPTH:
+        if isinstance(self.product, ProductParts):
             self.product.write_parts()
             return
         if self.product is not None and self.product.by_lines:

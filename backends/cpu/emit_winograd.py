@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from graphc.backends.cpu.blocks import Block
+from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import ProductLines
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, scratch_elements, tiles_of
 from graphc.backends.cpu.writer import Writer
@@ -93,7 +94,7 @@ class WinogradLines(ProductLines):
         self.writer.line(f"line_end = line_begin + {lines} * {self.tiled.width}")
 
 
-class WinogradParts(ProductLines):
+class WinogradParts(ProductParts):
     """A gradient for a kernel: the sums of a slice over bands of its images."""
 
     def __init__(self, nest: Nest, product: Product, tiled: TiledConvolution, writer: Writer) -> None:
