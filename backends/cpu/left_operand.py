@@ -14,6 +14,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from graphc.backends.cpu.microkernel import Strides, each_tile
+from graphc.backends.cpu.packing import transpose
 from graphc.backends.cpu.vector_ir import I32, Tiling, Vectors, Word, at, count_up, stack, times, word
 
 SETS_OF_CACHE = 4096  # bytes after which the first-level cache begins anew
@@ -52,46 +53,76 @@ class Columns(AsItIs):
         self.copy = stack(b, COPIED_ROWS * DEPTH_BYTES)
 
     def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
-        b = self.b
+        b, size = self.b, self.tiling.size
+        if isinstance(self.row, int):
+            (self._neighbours if self.row == size else self._apart)(rows, depth, a)
+            return self.copy
+        with b.if_else(b.icmp_signed("==", self.row, word(size))) as (neighbours, apart):
+            with neighbours:
+                self._neighbours(rows, depth, a)
+            with apart:
+                self._apart(rows, depth, a)
+        return self.copy
+
+    def _neighbours(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> None:
+        """Tile by tile, columns that are contiguous."""
+        b, size = self.b, self.tiling.size
 
         def tile(i: ir.Value, height: int) -> None:
-            source, target = at(b, a, times(b, self.row, i)), self._place(i)
+            source = at(b, a, times(b, i, size))
 
-            def columns(contiguous: bool) -> None:
-                def column(p: ir.Value) -> None:
-                    value = self._column(at(b, source, times(b, self.depth, p)), height, contiguous)
-                    b.store(value, at(b, target, times(b, p, height * self.tiling.size))).align = self.tiling.size
+            def column(p: ir.Value) -> None:
+                here = at(b, source, times(b, self.depth, p))
+                value = b.load(here, typ=ir.VectorType(self.tiling.scalar, height))
+                value.align = size
+                self._store(value, i, p)
 
-                count_up(b, 0, depth, 1, column, "column")
-
-            if isinstance(self.row, int):
-                columns(self.row == self.tiling.size)
-                return
-            with b.if_else(b.icmp_signed("==", self.row, word(self.tiling.size))) as (contiguous, scattered):
-                with contiguous:
-                    columns(True)
-                with scattered:
-                    columns(False)
+            count_up(b, 0, depth, 1, column, "column")
 
         each_tile(b, self.tiling, rows, tile)
-        return self.copy
+
+    def _apart(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> None:
+        """Tile by tile: squares of vectors turned around where rows are contiguous, else one element at a time."""
+        b, lanes, size = self.b, self.tiling.lanes, self.tiling.size
+        v = Vectors(self.tiling, b)
+
+        def tile(i: ir.Value, height: int) -> None:
+            source = at(b, a, times(b, self.row, i))
+
+            def square(p: ir.Value) -> None:
+                here = at(b, source, times(b, p, size))
+                read = [v.load(at(b, here, times(b, self.row, k))) for k in range(height)]
+                for j, column in enumerate(transpose(b, read + [v.zero] * (lanes - height))):
+                    first = ir.Constant(ir.VectorType(I32, height), list(range(height)))
+                    self._store(b.shuffle_vector(column, v.zero, first), i, b.add(p, word(j)))
+
+            def column(p: ir.Value) -> None:
+                here = at(b, source, times(b, self.depth, p))
+                value = ir.Constant(ir.VectorType(self.tiling.scalar, height), ir.Undefined)
+                for k in range(height):
+                    element = v.scalar(at(b, here, times(b, self.row, k)))
+                    value = b.insert_element(value, element, ir.Constant(I32, k))
+                self._store(value, i, p)
+
+            done: Word = 0
+            if self.depth == size and 1 < height <= lanes:
+                done = b.sub(depth, b.srem(depth, word(lanes)))
+                count_up(b, 0, done, lanes, square, "square")
+            count_up(b, done, depth, 1, column, "column")
+
+        each_tile(b, self.tiling, rows, tile)
+
+    def _store(self, column: ir.Value, i: ir.Value, p: ir.Value) -> None:
+        """Put a column of the tile that begins with row i to its place."""
+        size = self.tiling.size
+        place = at(self.b, self._place(i), times(self.b, p, column.type.count * size))
+        self.b.store(column, place).align = size
 
     def tile(self, block: ir.Value, i: ir.Value, height: int) -> tuple[ir.Value, Strides]:
         return self._place(i), Strides(self.tiling.size, height * self.tiling.size)
 
     def _place(self, i: ir.Value) -> ir.Value:
         return at(self.b, self.copy, times(self.b, i, DEPTH_BYTES))
-
-    def _column(self, address: ir.Value, height: int, contiguous: bool) -> ir.Value:
-        b, kind = self.b, ir.VectorType(self.tiling.scalar, height)
-        if contiguous:
-            value = b.load(address, typ=kind)
-            value.align = self.tiling.size
-            return value
-        value, v = ir.Constant(kind, ir.Undefined), Vectors(self.tiling, b)
-        for i in range(height):
-            value = b.insert_element(value, v.scalar(at(b, address, times(b, self.row, i))), ir.Constant(I32, i))
-        return value
 
 
 def left_operand(

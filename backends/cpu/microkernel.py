@@ -84,7 +84,7 @@ class Strides:
 def each_tile(b: ir.IRBuilder, tiling: Tiling, rows: ir.Value, body: Callable[[ir.Value, int], None]) -> None:
     """body(i, height) for the tiles of a column: the tallest while they fit, then shorter ones."""
     done: ir.Value = word(0)
-    for height in [tiling.rows, *(shorter for shorter in (4, 2, 1) if shorter < tiling.rows)]:
+    for height in [tiling.rows, *(shorter for shorter in (8, 4, 2, 1) if shorter < tiling.rows)]:
         _tiles(b, done, b.sub(rows, word(height - 1)), height, body)
         done = b.sub(rows, b.srem(b.sub(rows, done), word(height)))
 
