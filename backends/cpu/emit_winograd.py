@@ -31,9 +31,7 @@ def product_lines(nest: Nest, product: Product, block: Block | None, writer: Wri
     """What writes the product of a nest."""
     if nest.cut is Cut.DEPTH:
         gradient = TiledConvolution.of_gradient(product.axes)
-        return (
-            WinogradParts(nest, product, gradient, writer) if gradient else ProductLines(nest, product, block, writer)
-        )
+        return WinogradParts(nest, product, gradient, writer) if gradient else ProductParts(nest, product, None, writer)
     tiled = TiledConvolution.of(product.axes) if product.is_packed_before else None
     return WinogradLines(nest, product, tiled, writer) if tiled else ProductLines(nest, product, block, writer)
 
