@@ -35,20 +35,18 @@ import numpy as np
 from llvmlite import ir
 
 from graphc.backends.cpu.dots import DOT, Dots
-from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
 from graphc.backends.cpu.segments import SEGMENTED, Lanes, Segments
 from graphc.backends.cpu.vector_ir import (
-    I64,
-    POINTER,
     Tiling,
     Word,
     at,
     count_up,
-    new_function,
     smaller,
     stack,
     times,
@@ -70,34 +68,22 @@ def panel_width(dtype: str) -> int:
 # -- loops ----------------------------------------------------------------------------------------------------------
 
 
-class Gemm:
+class Gemm(IrFunction):
     """The loops around the tiles: blocks of depth, of columns where B is copied, of rows, panels, tiles.
 
     Strides are in bytes from here on: integers where they are known, else arguments of the function.
     """
 
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
-
     title: str = "gemm"
     names: tuple[str, ...] = GEMM
 
-    def emit(self) -> ir.Function:
-        """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in self.names)
-        name = f"graphc.{self.title}.{self.tiling.suffix}.{known}"
-        if name in self.module.globals:
-            return self.module.globals[name]
-        function, b = new_function(self.module, name, [(x, POINTER if x in ADDRESSES else I64) for x in self.names])
-        given: dict[str, Any] = dict(zip(self.names, function.args, strict=True)) | self.literals
-        stride = {x: times(b, given[x], self.tiling.size) for x in self.names if "_" in x}
+    def body(self) -> None:
+        b, given, stride = self.b, self.given, self.strides
         self.c_row, self.b_panel, self.b_depth = stride["c_row"], stride["b_panel"], stride["b_depth"]
         self.m, self.n, self.k = (word(given[x]) for x in "mnk")
         self.left = self.left_operand(b, given["k"], stride)
         self.a_row, self.a_depth = self.left.row, self.left.depth
         self._depths(b, given["a"], given["b"], given["c"])
-        b.ret_void()
-        return function
 
     def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
         """How A is read."""

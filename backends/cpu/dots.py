@@ -14,17 +14,15 @@ from typing import Any
 
 from llvmlite import ir
 
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.vector_ir import (
     I64,
-    POINTER,
-    Tiling,
     Vectors,
     Word,
     at,
     carry,
     count_up,
     intrinsic,
-    new_function,
     times,
     word,
 )
@@ -33,21 +31,13 @@ DOT = ("m", "n", "k", "a", "a_row", "b", "b_column", "c", "c_row")
 FEW_ROWS = 4  # up to here packing takes longer
 
 
-class Dots:
+class Dots(IrFunction):
     """The loops: columns by eight and one by one, for each all rows."""
 
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
+    title, names = "dot", DOT
 
-    def emit(self) -> ir.Function:
-        """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in DOT)
-        name = f"graphc.dot.{self.tiling.suffix}.{known}"
-        if name in self.module.globals:
-            return self.module.globals[name]
-        function, b = new_function(self.module, name, [(x, POINTER if x in ("a", "b", "c") else I64) for x in DOT])
-        given: dict[str, Any] = dict(zip(DOT, function.args, strict=True)) | self.literals
-        stride = {x: times(b, given[x], self.tiling.size) for x in DOT if "_" in x}
+    def body(self) -> None:
+        b, given, stride = self.b, self.given, self.strides
         self.k = word(given["k"])
         m, n, size = word(given["m"]), word(given["n"]), self.tiling.size
         together = 8 if self._registers >= 32 else 4
@@ -66,8 +56,6 @@ class Dots:
 
         count_up(b, 0, whole, together, lambda j: columns(j, together), "columns")
         count_up(b, whole, n, 1, lambda j: columns(j, 1), "column")
-        b.ret_void()
-        return function
 
     @property
     def _registers(self) -> int:

@@ -21,10 +21,10 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from graphc.backends.cpu.ir_function import ADDRESSES
 from graphc.backends.cpu.vector_ir import POINTER, Tiling, word
 
 CONFIGURATION: Any = numba.config  # its names come from the environment
-ADDRESSES = frozenset({"a", "b", "c", "packed", "source", "target", "scratch"})
 
 
 class Emitter(Protocol):

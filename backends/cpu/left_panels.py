@@ -16,19 +16,16 @@ from typing import Any
 from llvmlite import ir
 
 from graphc.backends.cpu.contraction import Gemm, panel_width
-from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.left_operand import DEEPER_BYTES, DEPTH_BYTES, AsItIs
 from graphc.backends.cpu.microkernel import Strides
 from graphc.backends.cpu.packing import transpose
 from graphc.backends.cpu.vector_ir import (
-    I64,
-    POINTER,
     Tiling,
-    Vectors,
     Word,
     at,
     count_up,
-    new_function,
     smaller,
     times,
     word,
@@ -61,23 +58,14 @@ class GemmPanels(Gemm):
         return Panels(b, self.tiling, k, DEEPER_BYTES if is_packed else DEPTH_BYTES)
 
 
-class RowPacking:
+class RowPacking(IrFunction):
     """Panels out of a matrix: squares of vectors turned around in registers, or vectors as they are."""
 
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
+    title, names = "pack_rows", PACK_ROWS
 
-    def emit(self) -> ir.Function:
-        """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in PACK_ROWS)
-        title = f"graphc.pack_rows.{self.tiling.suffix}.{known}"
-        if title in self.module.globals:
-            return self.module.globals[title]
-        arguments = [(x, POINTER if x in ADDRESSES else I64) for x in PACK_ROWS]
-        function, b = new_function(self.module, title, arguments)
-        self.b, self.v = b, Vectors(self.tiling, b)
-        given: dict[str, Any] = dict(zip(PACK_ROWS, function.args, strict=True)) | self.literals
-        self.m, self.k, size, height = word(given["m"]), word(given["k"]), self.tiling.size, self.tiling.rows
+    def body(self) -> None:
+        b, given, size, height = self.b, self.given, self.tiling.size, self.tiling.rows
+        self.m, self.k = word(given["m"]), word(given["k"])
         self.row, self.depth = times(b, given["a_row"], size), times(b, given["a_depth"], size)
         whole = b.sub(self.k, b.srem(self.k, word(self.tiling.lanes)))
 
@@ -94,8 +82,6 @@ class RowPacking:
             count_up(b, stop, self.k, 1, lambda p: self._column(p, source, target, last), "column")
 
         count_up(b, 0, self.m, height, panel, "panel")
-        b.ret_void()
-        return function
 
     def _square(self, p: ir.Value, source: ir.Value, target: ir.Value, last: ir.Value) -> None:
         """As many columns as a vector has lanes; where rows are missing, the last one again."""

@@ -11,20 +11,15 @@ squares of vectors are transposed in registers; else elements are moved one at a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from llvmlite import ir
 
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.vector_ir import (
     I32,
-    I64,
-    POINTER,
-    Tiling,
-    Vectors,
     Word,
     at,
     count_up,
-    new_function,
     smaller,
     times,
     word,
@@ -33,27 +28,16 @@ from graphc.backends.cpu.vector_ir import (
 PACK = ("k", "n", "b", "b_row", "b_column", "packed")
 
 
-class Packing:
+class Packing(IrFunction):
     """Panels out of a matrix: by vectors where its rows or its columns are contiguous, else one element at a time."""
 
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
+    title, names = "pack", PACK
 
-    def emit(self) -> ir.Function:
-        known = ".".join(str(self.literals.get(name, "x")) for name in PACK)
-        title = f"graphc.pack.{self.tiling.suffix}.{known}"
-        if title in self.module.globals:
-            return self.module.globals[title]
-        function, b = new_function(
-            self.module, title, [(name, POINTER if name in ("b", "packed") else I64) for name in PACK]
-        )
-        self.b, self.v = b, Vectors(self.tiling, b)
-        size = self.tiling.size
-        value: dict[str, Any] = dict(zip(PACK, function.args, strict=True)) | self.literals
-        k, n = word(value["k"]), word(value["n"])
-        source, packed = value["b"], value["packed"]
-        self.row, self.column = times(b, value["b_row"], size), times(b, value["b_column"], size)
-        width = self.tiling.width
+    def body(self) -> None:
+        b, size, width = self.b, self.tiling.size, self.tiling.width
+        k, n = word(self["k"]), word(self["n"])
+        source, packed = self.given["b"], self.given["packed"]
+        self.row, self.column = self.bytes_of(self["b_row"]), self.bytes_of(self["b_column"])
 
         def panel(j: ir.Value) -> None:
             left = b.sub(n, j)
@@ -64,8 +48,6 @@ class Packing:
             )
 
         count_up(b, 0, n, width, panel, "panel")
-        b.ret_void()
-        return function
 
     def _branch(self, stride: str, unit: Callable[[], None], other: Callable[[], None]) -> None:
         """Choose by whether a stride is one element: now where it is known, else in the function."""

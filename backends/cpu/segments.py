@@ -17,44 +17,34 @@ operands are read where they lie, at strides of any size.
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile
 from graphc.backends.cpu.panels import each_panel
-from graphc.backends.cpu.vector_ir import I64, POINTER, Tiling, at, new_function, times, word
+from graphc.backends.cpu.vector_ir import at, times, word
 
 SEGMENTED = (
     "m", "n", "k", "segments", "a", "a_row", "a_depth", "a_segment", "b", "b_panel", "b_depth", "b_segment",
     "c", "c_row", "resume",
 )  # fmt: skip
 STEPS = 5  # of the depth at once at most, where rows overlap: the width of most windows
-_ADDRESSES = {"a", "b", "c"}
 
 
-class Segments:
+class Segments(IrFunction):
     """The loops around the tiles: panels of columns, and for each all rows."""
 
+    title: str = "gemm_segments"
+    names = SEGMENTED
     by_lanes = False
-
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
 
     @property
     def _slides(self) -> int:
         """How many steps of the depth to take at once; 0 where rows do not overlap, or nobody knows."""
         return 0
 
-    def emit(self) -> ir.Function:
-        """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in SEGMENTED)
-        name = f"graphc.gemm_{'lanes' if self.by_lanes else 'segments'}.{self.tiling.suffix}.{known}"
-        if name in self.module.globals:
-            return self.module.globals[name]
-        function, b = new_function(self.module, name, [(x, POINTER if x in _ADDRESSES else I64) for x in SEGMENTED])
-        given: dict[str, Any] = dict(zip(SEGMENTED, function.args, strict=True)) | self.literals
-        stride = {x: times(b, given[x], self.tiling.size) for x in SEGMENTED if "_" in x}
+    def body(self) -> None:
+        b, given, stride = self.b, self.given, self.strides
         m, n, k, segments = (word(given[x]) for x in ("m", "n", "k", "segments"))
         resume = b.icmp_signed("!=", word(given["resume"]), word(0))
         in_tile = Strides(*(s if isinstance(s, int) else None for s in (stride["a_row"], stride["a_depth"])))
@@ -81,13 +71,12 @@ class Segments:
                 each_tile(b, self.tiling, m, tile)
 
         each_panel(b, self.tiling, n, self.literals.get("n"), panel)
-        b.ret_void()
-        return function
 
 
 class Lanes(Segments):
     """The same for columns that have left operands of their own."""
 
+    title = "gemm_lanes"
     by_lanes = True
 
     @property

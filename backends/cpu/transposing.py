@@ -14,28 +14,21 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphc.backends.cpu.intrinsics import ADDRESSES, called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.packing import transpose
-from graphc.backends.cpu.vector_ir import I64, POINTER, Tiling, Vectors, Word, at, count_up, new_function, times, word
+from graphc.backends.cpu.vector_ir import Word, at, count_up, times, word
 
 ARGUMENTS = ("rows", "columns", "source", "source_row", "target", "target_row")
 
 
-class Transposition:
+class Transposition(IrFunction):
     """Loops over squares, and over what is left of the rows and the columns."""
 
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
+    title, names = "transpose", ARGUMENTS
 
-    def emit(self) -> ir.Function:
-        """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in ARGUMENTS)
-        name = f"graphc.transpose.{self.tiling.suffix}.{known}"
-        if name in self.module.globals:
-            return self.module.globals[name]
-        function, b = new_function(self.module, name, [(x, POINTER if x in ADDRESSES else I64) for x in ARGUMENTS])
-        given: dict[str, Any] = dict(zip(ARGUMENTS, function.args, strict=True)) | self.literals
-        self.b, self.v = b, Vectors(self.tiling, b)
+    def body(self) -> None:
+        b, given = self.b, self.given
         self.source, self.target = given["source"], given["target"]
         self.source_row = times(b, given["source_row"], self.tiling.size)
         self.target_row = times(b, given["target_row"], self.tiling.size)
@@ -49,8 +42,6 @@ class Transposition:
 
         count_up(b, 0, whole_rows, lanes, band, "band")
         self._elements(whole_rows, rows, word(0), columns)
-        b.ret_void()
-        return function
 
     def _square(self, i: ir.Value, j: ir.Value) -> None:
         b, size = self.b, self.tiling.size

@@ -13,25 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from llvmlite import ir
 
-from graphc.backends.cpu.intrinsics import ADDRESSES
+from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile
 from graphc.backends.cpu.panels import each_panel
 from graphc.backends.cpu.vector_ir import (
     I1,
     I32,
-    I64,
     POINTER,
-    Tiling,
-    Vectors,
     Word,
     at,
     count_up,
     intrinsic,
-    new_function,
     times,
     word,
 )
@@ -54,44 +49,8 @@ class Matrices:
     column: Word
 
 
-class Part:
-    """A function being written. One of them says what it is called, what it is given, and what its body is."""
-
-    title: str
-    names: tuple[str, ...]
-
-    def __init__(self, module: ir.Module, tiling: Tiling, literals: dict[str, int]) -> None:
-        self.module, self.tiling, self.literals = module, tiling, literals
-
-    def emit(self) -> ir.Function:
-        """The function, once per module and combination of known numbers."""
-        known = ".".join(str(self.literals.get(name, "x")) for name in self.names)
-        name = f"graphc.{self.title}.{self.tiling.suffix}.{known}"
-        if name in self.module.globals:
-            return self.module.globals[name]
-        arguments = [(x, POINTER if x in ADDRESSES else I64) for x in self.names]
-        function, self.b = new_function(self.module, name, arguments)
-        self.v = Vectors(self.tiling, self.b)
-        self.given: dict[str, Any] = dict(zip(self.names, function.args, strict=True)) | self.literals
-        self.body()
-        self.b.ret_void()
-        return function
-
-    def body(self) -> None:
-        """Write the function."""
-        raise NotImplementedError
-
-    def __getitem__(self, name: str) -> Word:
-        """An argument: a number where it is known."""
-        value: Word = self.given[name]
-        return value
-
-    def bytes_of(self, *factors: Word) -> Word:
-        """A product of numbers of elements, in bytes."""
-        total: Word = self.tiling.size
-        for factor in factors:
-            total = times(self.b, total, factor)
-        return total
+class Part(IrFunction):
+    """A function with loops over vectors of channels, and products of many matrices."""
 
     def sum(self, x: Word, y: Word) -> Word:
         return x + y if isinstance(x, int) and isinstance(y, int) else self.b.add(word(x), word(y), flags=("nsw",))
