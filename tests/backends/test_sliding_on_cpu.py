@@ -127,3 +127,16 @@ def test_a_convolutional_network_learns_the_digits() -> None:
         losses[backend] = [float(step(x[batch], y[batch])) for batch in batches]
     np.testing.assert_allclose(losses["cpu"][:6], losses["interpreter"], rtol=1e-5, atol=1e-5)
     assert np.mean(losses["cpu"][-10:]) < 0.5 * losses["cpu"][0]
+
+
+@pytest.mark.parametrize("images", [1, 2, 7, 40])
+def test_gradients_for_kernels_are_sums_over_shares_of_the_images(images: int):
+    """Whatever the number of slices: a 5×5 kernel has five lines of taps, and every slice sums all of them."""
+    graph = gc.trace(lambda x, w: gc.sum(F.conv2d(x, w, padding=2) ** 2), gc.f32["N", 16, 14, 10], gc.f32[12, 16, 5, 5])
+    exe = gc.compile(gc.grad(graph, wrt=["w"]))
+    (kernel,) = [kernel for kernel in exe.kernels if "cut by depth" in kernel.source]
+    assert "for deep in range(begin, end):" in kernel.source
+    generator = np.random.default_rng(0)
+    x, w = (generator.standard_normal(shape).astype(np.float32) for shape in ((images, 16, 14, 10), (12, 16, 5, 5)))
+    expected = gc.evaluate(exe.graph, x, w)
+    np.testing.assert_allclose(exe(x, w), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
