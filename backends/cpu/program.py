@@ -31,8 +31,8 @@ from graphc.dim import Extent
 from graphc.errors import BackendError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.passes.fuse import fuse
-from graphc.passes.fuse.group import Group, domain_of, is_fusable
-from graphc.passes.fuse.region import region_of
+from graphc.passes.fuse.group import Group, is_fusable
+from graphc.passes.fuse.region import domain_of, region_of
 from graphc.passes.fuse.views import is_floating
 from graphc.passes.prepare import prepare
 

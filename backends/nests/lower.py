@@ -32,9 +32,10 @@ from graphc.backends.nests.storing import storing_passes
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
-from graphc.passes.fuse.group import Group, group_of
+from graphc.passes.fuse.group import Group
 from graphc.passes.fuse.place import Cut, Place, squeezed
 from graphc.passes.fuse.product import product_of_extents
+from graphc.passes.fuse.region import group_of
 from graphc.types import DType
 
 

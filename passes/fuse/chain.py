@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
-from graphc.passes.fuse.group import Group, group_of, reads_memory
+from graphc.passes.fuse.group import Group, reads_memory
 from graphc.passes.fuse.place import Cut, squeezed
-from graphc.passes.fuse.region import region_of
+from graphc.passes.fuse.region import group_of, region_of
 from graphc.passes.fuse.views import is_floating
 from graphc.types import Shape, f32, f64
 

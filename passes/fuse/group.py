@@ -4,8 +4,8 @@
     group.admit(node)          # None, or the reason why the node needs a kernel of its own
 
 The rules read kinds and shapes; only ops that read elements at other places (views, pad, concat, take) go by name.
-`group_of(region)` gives the same group again from the region of a `fused` op, so that lowering and fusion cannot
-disagree.
+`group_of(region)` in `region.py` gives the same group again from the region of a `fused` op, so that lowering and
+fusion cannot disagree.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphc.dim import Extent
-from graphc.ir import Graph, Literal, Node, Value
+from graphc.ir import Literal, Node, Value
 from graphc.op import Kind
 from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
@@ -378,26 +378,3 @@ def has_plain_margins(node: Node) -> bool:
     sides = (*attributes["low"], *attributes["high"])
     known = all(isinstance(n, int) and n >= 0 for n in sides) and not any(attributes["interior"] or ())
     return known and node.result.type.dtype in (f32, f64) and attributes["low"][:1] == attributes["high"][:1] == (0,)
-
-
-def domain_of(node: Node) -> Shape:
-    """The domain of the kernel that a node starts."""
-    return node.operands[0].type.shape if node.op.kind is Kind.REDUCTION else node.results[0].type.shape
-
-
-def group_of(region: Graph) -> Group:
-    """The group that a region was made of."""
-    members = [node for node in region.nodes if not is_floating(node)]
-    # Members that span rows, columns or nothing have fewer axes than the domain; a view has no members. Where parts are
-    # joined, the domain is that of a part.
-    made = {result for node in members for result in node.results}
-    own = [node for node in members if node.op.name not in JOINING or not made.issuperset(node.operands)]
-    shapes = [domain_of(node) for node in own] or [region.outputs[0].type.shape]
-    domain = max(shapes, key=lambda shape: len(squeezed(shape)))
-    group = Group(domain, region.producers.get)
-    for node in members:
-        refusal = group.admit(node)
-        if refusal is not None:
-            raise AssertionError(f"region @{region.name} is no kernel: {node.op.name}: {refusal.reason}")
-    group.settle()
-    return group

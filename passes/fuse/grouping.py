@@ -14,10 +14,11 @@ from itertools import islice
 
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
-from graphc.passes.fuse.group import Group, Refusal, domain_of, is_fusable, reads_memory
+from graphc.passes.fuse.group import Group, Refusal, is_fusable, reads_memory
 from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
 from graphc.passes.fuse.product import reads_in_place
+from graphc.passes.fuse.region import domain_of
 from graphc.passes.fuse.views import is_floating
 
 _LOOKED_AT = 6  # kernels that read the same values, latest first

@@ -17,7 +17,8 @@ from graphc.nn import functional as F
 from graphc.op import Kind
 from graphc.passes import default_pipeline
 from graphc.passes.fuse import fuse, fuse_with_ledger
-from graphc.passes.fuse.group import MOST_STATEMENTS, group_of
+from graphc.passes.fuse.group import MOST_STATEMENTS
+from graphc.passes.fuse.region import group_of
 from graphc.passes.prepare import prepare
 from graphc.verify import verify
 from pass_equivalence import compare
