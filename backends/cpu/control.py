@@ -18,9 +18,9 @@ SPINS = 16  # pauses before a helper without work goes to sleep
 STOP = 24  # not zero: helpers leave
 # What the caller writes once per wave.
 FIRST = 32  # address of the wave's first entry
-TOTAL = 40  # slices of the wave
 BUSY = 1 * LINE  # 1 while a caller has the helpers
-CLAIM = 2 * LINE  # slices of the wave that nobody has taken yet: taken by compare-and-exchange, counting down to 0
+CLAIM = 2 * LINE  # slices of the wave that nobody has taken: the place of the first << PLACE | their number, in COUNT
+PLACE, COUNT = 32, (1 << 32) - 1
 PENDING = 3 * LINE  # slices of the wave that are not finished; a futex word
 WAITING = PENDING + 8  # 1 while the caller sleeps on PENDING
 BELL = 4 * LINE  # counts wake-up calls; a futex word

@@ -10,18 +10,21 @@ starts when all this is done. Between two waves the status block is looked at.
 
 Why this is safe
 ----------------
-The caller describes a wave (FIRST, TOTAL, LEFT), sets PENDING and then CLAIM to its number of slices. A slice is
-taken by turning CLAIM from n into n - 1, for an n > 0, with a compare-and-exchange; that is slice TOTAL - n. Who has
+The caller describes a wave (FIRST, LEFT), sets PENDING to its number of slices and CLAIM to all of them: the place of
+the first that nobody took in the upper half of the word, their number in the lower. A slice is taken by a
+compare-and-exchange of CLAIM that leaves one less: the caller takes the first, a helper the last. So in each step of a
+loop a thread gets much the same slices, and finds its weights, and what it wrote before, in its own cache. Who has
 finished a slice subtracts it from PENDING (with a finish, the last of the entry's slices runs it and subtracts
-them all). The caller takes slices too, waits for PENDING to be 0, and only then describes the next wave.
+them all). The caller waits for PENDING to be 0, and only then describes the next wave.
 
-- *Each slice runs once*: each value of CLAIM from TOTAL to 1 is replaced once.
-- *A late helper does no harm.* Before it has a slice, a helper reads nothing but CLAIM. If it read n long ago, for
-  another wave or another step, and CLAIM happens to hold n again, then what it takes is slice TOTAL - n of the wave
-  that runs now: nothing that it knew of an older wave plays a part. So there is no ABA problem, no epoch, and nobody
-  counts who looks. While it holds the slice PENDING is not 0, so that the description stays and the table lives.
-- *Nobody waits for a helper without a slice.* CLAIM counts down to 0 by the caller's own hand; PENDING misses only
-  what was taken.
+- *Each slice runs once*: what CLAIM names gets smaller by the slice that was taken, and never larger within a wave.
+- *A late helper does no harm.* Before it has a slice, a helper reads nothing but CLAIM. If it read it long ago, in
+  another wave or another step, and CLAIM happens to hold the same again, then what it takes is the last slice that
+  nobody took of the wave that runs now: nothing that it knew of an older wave plays a part. So there is no ABA
+  problem, no epoch, and nobody counts who looks. While it holds the slice PENDING is not 0, so that the description
+  stays and the table lives.
+- *Nobody waits for a helper without a slice.* CLAIM runs empty by the caller's own hand; PENDING misses only what was
+  taken.
 - *Memory order.* All atomic accesses are sequentially consistent. The caller's store to CLAIM comes after the
   description, and all that change CLAIM read-modify-write it, so whoever takes a slice sees the description and
   everything that came before. Likewise all changes of PENDING (and of an entry's LEFT) are read-modify-writes: who
@@ -55,6 +58,7 @@ from graphc.backends.cpu.control import (
     BELL,
     BUSY,
     CLAIM,
+    COUNT,
     ENTRY,
     FINISH,
     FIRST,
@@ -65,6 +69,7 @@ from graphc.backends.cpu.control import (
     LEFT,
     LINE,
     PENDING,
+    PLACE,
     RESTING,
     RINGING,
     ROW,
@@ -72,7 +77,6 @@ from graphc.backends.cpu.control import (
     SLICES,
     SPINS,
     STOP,
-    TOTAL,
     WAITING,
     WAVE,
 )
@@ -130,10 +134,10 @@ def help(control: int) -> None:
     block = signed(control)
     idle = 0
     while True:
-        left = load(block + CLAIM)
-        if left > 0:
-            if compare_exchange(block + CLAIM, left, left - 1) == left:
-                _work(block, left)
+        claim = load(block + CLAIM)
+        if claim & COUNT:
+            if compare_exchange(block + CLAIM, claim, claim - 1) == claim:
+                _work(block, (claim >> PLACE) + (claim & COUNT) - 1)
             idle = 0
         elif idle < read(block + SPINS):
             idle += 1
@@ -208,16 +212,14 @@ def _prepare(block: int, first: int, count: int) -> int:
 def _share(block: int, first: int, count: int, total: int) -> None:
     """Run a wave together with whoever comes; what has no slices has its finish here."""
     write(block + FIRST, first)
-    write(block + TOTAL, total)
     store(block + PENDING, total)
     store(block + CLAIM, total)
     _ring(block, total - 1)
-    left = total
-    while left > 0:
-        before = compare_exchange(block + CLAIM, left, left - 1)
-        if before == left:
-            _work(block, left)
-        left = load(block + CLAIM)
+    claim = total
+    while claim & COUNT:
+        if compare_exchange(block + CLAIM, claim, claim + (1 << PLACE) - 1) == claim:
+            _work(block, claim >> PLACE)
+        claim = load(block + CLAIM)
     for entry in range(count):
         if read(first + entry * ENTRY + SLICES) <= 0:
             _entry(first + entry * ENTRY)
@@ -225,9 +227,9 @@ def _share(block: int, first: int, count: int, total: int) -> None:
 
 
 @_inlined
-def _work(block: int, left: int) -> None:
-    """Run the slice that was taken from CLAIM when it held `left`, and the finish if it was the entry's last."""
-    at, entry, place = read(block + FIRST), 0, read(block + TOTAL) - left
+def _work(block: int, place: int) -> None:
+    """Run a slice of the wave that was taken from CLAIM, and the finish if it was the entry's last."""
+    at, entry = read(block + FIRST), 0
     while place >= max(read(at + SLICES), 0):
         place -= max(read(at + SLICES), 0)
         at += ENTRY
@@ -278,11 +280,11 @@ def _sleep(block: int) -> bool:
     """Sleep until the bell rings, and pass the call on; true when it is time to leave."""
     bell = load(block + BELL)
     add(block + SLEEPERS, 1)
-    if load(block + CLAIM) <= 0 and load(block + STOP) == 0:
+    if load(block + CLAIM) & COUNT == 0 and load(block + STOP) == 0:
         wait(block + BELL, bell, NAP)
     add(block + SLEEPERS, -1)
     store(block + RINGING, 0)
-    _ring(block, load(block + CLAIM) - 1)
+    _ring(block, (load(block + CLAIM) & COUNT) - 1)
     return load(block + STOP) != 0
 
 
