@@ -34,6 +34,7 @@ _INTEGERS: dict[type[ast.operator], tuple[str, Callable[[int, int], int] | None]
     ast.BitOr: ("or_", operator.or_),
     ast.BitXor: ("xor", operator.xor),
     ast.LShift: ("", operator.lshift),
+    ast.RShift: ("", operator.rshift),
     ast.FloorDiv: ("", operator.floordiv),
     ast.Mod: ("", operator.mod),
 }
@@ -188,6 +189,8 @@ def arithmetic(builder: Any, sign: ast.operator, left: Scalar, right: Scalar) ->
         return Scalar(kind, getattr(builder, _FLOATS[type(sign)])(a, b))
     if is_integer(kind) and divides:
         return Scalar(kind, _divided(builder, sign, kind, a, b, right.literal))
+    if isinstance(sign, ast.RShift) and is_integer(kind) and right.literal in range(64):
+        return Scalar(kind, builder.ashr(a, b) if kind.signed else builder.lshr(a, b))
     if name and (is_integer(kind) or (kind is types.boolean and name in ("and_", "or_", "xor"))):
         return Scalar(kind, getattr(builder, name)(a, b))
     raise Unknown(f"{type(sign).__name__} of {left.kind} and {right.kind}")
