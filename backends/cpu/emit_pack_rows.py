@@ -1,6 +1,6 @@
 """The kernel that packs the left operand of a product once, for all blocks of columns.
 
-    pack_rows_f32(n4, 2048, address(relu_in, 0), 2048, 1, address(panels_out, 0))
+    pack_rows_f32(here, deep, address(relu_in, top * 2048 + left), 2048, 1, address(panels_out, …), 2048)
 
 A kernel that is cut by columns reads all of its left operand for each block of them. Where its rows are a multiple of
 4 KB apart, or it is read by columns, `gemm` would copy it to the stack as often.
@@ -23,6 +23,8 @@ from graphc.types import TensorType
 
 LEAST_COLUMNS = 128  # two blocks at least
 LEAST_ROWS = 64  # of an operand that is read by columns
+DEPTH_OF_UNIT = 256  # columns of a panel that one slice packs: what threads have written, all of them read again
+COST = 4  # operations of an element
 
 
 def packs_rows(nest: Nest) -> bool:
@@ -47,7 +49,8 @@ def with_packed_rows(nest: Nest) -> Nest:
     dtype = computing(product.result.dtype)
     value = Value(f"{product.lhs.name}_rows", TensorType(dtype, (_elements(product),)))
     panels = Buffer(value.name, dtype, "input", value.type.size, value)
-    return replace(nest, buffers=[*nest.buffers, panels], product=replace(product, left_panels=panels))
+    (product, *beside) = (replace(each, left_panels=panels) for each in nest.products)
+    return replace(nest, buffers=[*nest.buffers, panels], product=product, beside=beside)
 
 
 def _elements(product: Product) -> Extent:
@@ -66,8 +69,9 @@ def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSo
     height, name = _height(product), computing(product.result.dtype).name
     axes, (depth,) = product.axes, product.axes.depth
     row = RowWords(source, panels)
-    units = (product.rows + (height - 1)) // height
-    rows, k, count = row.number(product.rows), row.number(depth.extent), row.number(units)
+    blocks = (depth.extent + (DEPTH_OF_UNIT - 1)) // DEPTH_OF_UNIT
+    units = (product.rows + (height - 1)) // height * blocks
+    rows, k, count, across = (row.number(extent) for extent in (product.rows, depth.extent, units, blocks))
     start, by_row, by_depth = row.number(axes.left.offset), row.number(axes.row.left), row.number(depth.left)
     read = "address, extent" if row.lines else "address"
     text = "\n".join(
@@ -81,11 +85,15 @@ def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSo
             f"    matrix_in = {name}(row, 1)",
             f"    panels_out = {name}(row, 2)",
             *row.lines,
-            f"    first = share({count}, slice, slices) * {height}",
-            f"    last = min(share({count}, slice + 1, slices) * {height}, {rows})",
-            f"    matrix = address(matrix_in, {start} + first * {by_row})",
-            f"    pack_rows_{name}(last - first, {k}, matrix, {by_row}, {by_depth}, address(panels_out, first * {k}))",
+            f"    for unit in range(share({count}, slice, slices), share({count}, slice + 1, slices)):",
+            f"        top = unit // {across} * {height}",
+            f"        left = unit % {across} * {DEPTH_OF_UNIT}",
+            f"        here = min({height}, {rows} - top)",
+            f"        deep = min({DEPTH_OF_UNIT}, {k} - left)",
+            f"        matrix = address(matrix_in, {start} + top * {by_row} + left * {by_depth})",
+            f"        panel = address(panels_out, top * {k} + left * {height})",
+            f"        pack_rows_{name}(here, deep, matrix, {by_row}, {by_depth}, panel, {k})",
             "",
         ]
     )
-    return KernelSource("pack_rows", text, row.words, {}, units, product.rows * depth.extent)
+    return KernelSource("pack_rows", text, row.words, {}, units, COST * product.rows * depth.extent)

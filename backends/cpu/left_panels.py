@@ -1,7 +1,8 @@
 """A left operand packed before: panels of as many rows as a tile has, so that a tile reads its part of A as one stream.
 
-    pack_rows(m, k, a, a_row, a_depth, packed)
-        A[i·a_row + p·a_depth], 0 <= i < m, 0 <= p < k, to ceil(m / H) panels of k columns of H, the height of a tile
+    pack_rows(m, k, a, a_row, a_depth, packed, depth)
+        A[i·a_row + p·a_depth], 0 <= i < m, 0 <= p < k, to ceil(m / H) panels of k columns of H, the height of a tile;
+        panels are of `depth` columns, of which these are some
     gemm_panels(m, n, k, a, b, b_panel, b_depth, c, c_row)
         `gemm` for an A in such panels
 
@@ -31,7 +32,7 @@ from graphc.backends.cpu.vector_ir import (
     word,
 )
 
-PACK_ROWS = ("m", "k", "a", "a_row", "a_depth", "packed")
+PACK_ROWS = ("m", "k", "a", "a_row", "a_depth", "packed", "depth")
 GEMM_PANELS = ("m", "n", "k", "a", "b", "b_panel", "b_depth", "c", "c_row")
 
 
@@ -71,7 +72,7 @@ class RowPacking(IrFunction):
 
         def panel(i: ir.Value) -> None:
             source = at(b, given["a"], times(b, self.row, i))
-            target = at(b, given["packed"], times(b, times(b, self.k, size), i))
+            target = at(b, given["packed"], times(b, times(b, word(given["depth"]), size), i))
             last = b.sub(smaller(b, b.sub(self.m, i), height), word(1))
             if self.row == size:
                 count_up(b, 0, self.k, 1, lambda p: self._neighbours(p, source, target, last), "column")
@@ -138,13 +139,14 @@ def _gemm_panels(dtype: str) -> Any:
 
 
 def _pack_rows(dtype: str) -> Any:
-    def typed(_: Any, m: Any, k: Any, a: Any, a_row: Any, a_depth: Any, packed: Any) -> Any:
-        return typed_call(RowPacking, dtype, dict(zip(PACK_ROWS, (m, k, a, a_row, a_depth, packed), strict=True)))
+    def typed(_: Any, m: Any, k: Any, a: Any, a_row: Any, a_depth: Any, packed: Any, depth: Any) -> Any:
+        kinds = (m, k, a, a_row, a_depth, packed, depth)
+        return typed_call(RowPacking, dtype, dict(zip(PACK_ROWS, kinds, strict=True)))
 
-    def plain(m: int, k: int, a: int, a_row: int, a_depth: int, packed: int) -> None:
+    def plain(m: int, k: int, a: int, a_row: int, a_depth: int, packed: int, depth: int) -> None:
         height = Tiling.of(dtype).rows
         A = memory_of(dtype, a, (m, k), (a_row, a_depth))
-        panels = memory_of(dtype, packed, (-(-int(m) // height), k, height), (int(k) * height, height, 1))
+        panels = memory_of(dtype, packed, (-(-int(m) // height), k, height), (int(depth) * height, height, 1))
         for i, panel in enumerate(panels):
             rows = A[i * height : (i + 1) * height]
             panel[:, : len(rows)] = rows.T

@@ -18,9 +18,9 @@ POOLS = [Guarded(2_000_000) for _ in range(4)]
 
 
 def compiled(pack, gemm):
-    @njit("void(int64,int64,uintp,int64,int64,uintp)")
-    def packing(m, k, a, a_row, a_depth, packed):
-        pack(m, k, a, a_row, a_depth, packed)
+    @njit("void(int64,int64,uintp,int64,int64,uintp,int64)")
+    def packing(m, k, a, a_row, a_depth, packed, depth):
+        pack(m, k, a, a_row, a_depth, packed, depth)
 
     @njit("void(int64,int64,int64,uintp,uintp,int64,int64,uintp,int64)")
     def multiplying(m, n, k, a, b, b_panel, b_depth, c, c_row):
@@ -50,7 +50,9 @@ def test_every_edge_of_packed_rows(dtype, by_columns):
         panels, C = POOLS[2].array((-(-m // height), k, height), dtype), POOLS[3].array((m, n), dtype)
         C[:] = -77
         row, depth = (step // A.itemsize for step in A.strides)
-        packing(m, k, A.ctypes.data, row, depth, panels.ctypes.data)
+        for p, columns in ((0, k // 3), (k // 3, k - k // 3)):  # some columns of each panel, then the others
+            start, target = A.ctypes.data + p * A.strides[1], panels[:, p:].ctypes.data
+            packing(m, columns, start, row, depth, target, k)
         multiplying(m, n, k, panels.ctypes.data, B.ctypes.data, panel_width(dtype), n, C.ctypes.data, n)
         assert np.array_equal(C, A @ B), f"{m} x {k} by {k} x {n}"
 
