@@ -11,6 +11,7 @@ from graphc.passes.fold import fold
 from graphc.passes.fold_batch_norm import fold_batch_norm, fold_batch_norm_rules
 from graphc.passes.fuse import Ledger, fuse, fuse_with_ledger
 from graphc.passes.hoist import hoist
+from graphc.passes.last_places import last_places
 from graphc.passes.layout import channels_last
 from graphc.passes.pipeline import PASSES, Pass, Pipeline, Stage, Stages, find_pass, register_pass
 from graphc.passes.prepare import prepare
@@ -40,12 +41,13 @@ __all__ = [
     "RuleSet", "Stage", "Stages", "algebra", "algebra_rules", "apply_rules", "batch_products", "canonicalize",
     "canonicalize_rules", "channels_last", "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold",
     "fold_batch_norm", "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hoist", "hvp",
-    "integers", "jacobian", "jvp", "merge_scans", "prepare", "register_pass", "rematerialize", "rule", "rule_on",
-    "same_type", "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
+    "integers", "jacobian", "jvp", "last_places", "merge_scans", "prepare", "register_pass", "rematerialize", "rule",
+    "rule_on", "same_type", "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 register_pass("fold_batch_norm")(fold_batch_norm)
 register_pass("decompose")(decompose)
+register_pass("last_places")(last_places)
 register_pass("canonicalize")(canonicalize)
 register_pass("fold")(fold)
 register_pass("algebra")(algebra)
@@ -61,8 +63,8 @@ register_pass("rematerialize")(rematerialize)
 register_pass("fuse")(fuse)
 
 DEFAULT = (
-    "fold_batch_norm", "decompose", "canonicalize", "fold", "algebra", "cse", "split_reductions", "merge_scans",
-    "hoist", "batch_products", "canonicalize", "cse", "dce",
+    "fold_batch_norm", "decompose", "last_places", "canonicalize", "fold", "algebra", "cse", "split_reductions",
+    "merge_scans", "hoist", "batch_products", "canonicalize", "cse", "dce",
 )  # fmt: skip
 
 

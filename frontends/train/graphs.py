@@ -53,8 +53,9 @@ def differentiate(traced: Graph, chosen: Sequence[Cell]) -> Differentiated:
     from graphc.passes import dce
     from graphc.passes.autodiff.active import open_composites
     from graphc.passes.autodiff.reverse import pull_back
+    from graphc.passes.last_places import last_places
 
-    graph = open_composites(traced, "vjp")
+    graph, _ = last_places(open_composites(traced, "vjp"))
     (loss,) = graph.outputs
     wanted = set(chosen)
     cells = {state.value: state.cell for state in graph.state if state.cell is not None and state.cell in wanted}
