@@ -32,6 +32,7 @@ from graphc.passes.decompose import decompose, replace_values
 from graphc.passes.fuse.product import fits_a_kernel, is_product_of_groups, product_of_extents
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
+from graphc.passes.split_columns import split_columns
 from graphc.tensor import Tensor
 from graphc.types import f32, f64
 
@@ -43,7 +44,7 @@ def prepare(graph: Graph) -> Graph:
         # A convolution and the gradient for its kernels read one image with margins.
         graph = channels_last(_rewritten(graph, lambda node: _as_product if node.op is convolution else None))
         graph, _ = cse(graph)
-    return _rewritten(_rewritten(graph, _form_of_groups), _form_of)
+    return split_columns(_rewritten(_rewritten(graph, _form_of_groups), _form_of))
 
 
 def _numbers_in_memory(graph: Graph) -> Graph:

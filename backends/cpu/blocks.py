@@ -52,7 +52,10 @@ def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
 
 
 def cut_by_columns(nest: Nest, unit: int, least: int) -> Block | None:
-    """The blocks of a kernel that is cut by columns and has rows; None for others."""
+    """The blocks of a kernel that is cut by columns and has rows; None for others.
+
+    `least` is a multiple of the unit, or less than it.
+    """
     if nest.cut is not Cut.COLUMNS or not nest.split:
         return None
     columns = nest.columns

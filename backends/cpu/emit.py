@@ -28,6 +28,7 @@ from graphc.passes.fuse.place import Cut
 
 COLUMN_UNIT = 16  # columns that belong together: a cache line of f32; with a product, one of its panels
 BLOCK = 64  # columns that all passes are made over before the next ones
+FEW_BLOCKS = 4  # that threads can share, where a block of each of several products is to lie in the caches
 
 PARTS_AT_THE_FINISH = 1 << 18  # sums of slices that one thread adds up
 PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the time of one scalar statement
@@ -66,7 +67,7 @@ class _Emitter:
         domain = ", ".join(map(str, nest.domain))
         self.writer = Writer(f"%{nest.name} over ({domain}), cut by {nest.cut}.", nest.buffers)
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
-        self.block = cut_by_columns(nest, unit, BLOCK)
+        self.block = cut_by_columns(nest, unit, _least_of_block(nest))
         self.product = product_lines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
         self.writer.unrolls = has_tiny_rows(nest)
         self.reductions = Reductions(nest, self.writer)
@@ -76,7 +77,7 @@ class _Emitter:
     def run(self) -> KernelSource:
         nest, writer = self.nest, self.writer
         if self.product is not None and nest.cut is not Cut.DEPTH:
-            writer.place_product(nest, self.product.element())
+            self.product.place()
         temporaries = {buffer: buffer.extent for buffer in writer.buffers if buffer.role == "temporary"}
         temporaries |= self.product.temporaries() if self.product is not None else {}
         if self.passes.short is not None:
@@ -127,12 +128,11 @@ class _Emitter:
     def _cost(self) -> Extent:
         statements = sum(1 for _ in self.nest.statements())
         elements = self.nest.rows * self.nest.columns
-        product = self.nest.product
         cost = elements * (statements + 1)
-        if product is None:
-            return cost
-        read = product.right_elements // READS_PER_OPERATION  # what takes the time where there are few rows
-        return cost + elements * product.depth // PRODUCTS_PER_OPERATION + read
+        for product in self.nest.products:
+            read = product.right_elements // READS_PER_OPERATION  # what takes the time where there are few rows
+            cost = cost + elements * product.depth // PRODUCTS_PER_OPERATION + read
+        return cost
 
     def _most_slices(self) -> int | None:
         """Few, where each has all results once more; the depth is as long as it is, and the finish runs alone."""
@@ -242,6 +242,12 @@ class _Emitter:
         with writer.indented():
             self.columns.write_indices(writer)
             writer.statements(walk.elements, self.reductions.fold)
+
+
+def _least_of_block(nest: Nest) -> int:
+    """Columns of a block: fewer where a block belongs to several products, and there are not many."""
+    is_short = isinstance(nest.columns, int) and nest.columns < FEW_BLOCKS * BLOCK
+    return BLOCK // 2 if nest.beside and is_short else BLOCK
 
 
 def _is_flat(nest: Nest, positions: Sequence[Index]) -> bool:

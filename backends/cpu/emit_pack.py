@@ -68,15 +68,24 @@ def matrix_elements(product: Product, tiled: TiledConvolution) -> int:
 
 def with_packed_operand(nest: Nest) -> Nest:
     """The nest with the panels of its right operand as an input, which somebody else fills."""
-    product = nest.product
-    assert product is not None
+    names = [b.name for b in nest.buffers]
+    (product, *beside) = (replace(each, panels=_panels_of(each, names)) for each in nest.products)
+    loaded = {statement.buffer for statement in nest.statements() if isinstance(statement, Load)} | {product.lhs}
+    unread = {each.rhs for each in nest.products} - loaded | {each.panels for each in nest.products}
+    panels = [each.panels for each in (product, *beside) if each.panels is not None]
+    buffers = [buffer for buffer in nest.buffers if buffer not in unread] + panels
+    return replace(nest, buffers=buffers, product=product, beside=beside)
+
+
+def _panels_of(product: Product, names: list[str]) -> Buffer:
+    """Panels as an input, under a name that is not among `names`; it joins them."""
     name = f"{product.rhs.name}_panels" if product.panels is None else product.panels.name
+    while product.panels is None and name in names:
+        name += "_"
+    names.append(name)
     dtype = computing(product.result.dtype)
     value = Value(name, TensorType(dtype, (elements_of_panels(product),)))
-    panels = Buffer(name, dtype, "input", value.type.size, value)
-    loaded = {statement.buffer for statement in nest.statements() if isinstance(statement, Load)} | {product.lhs}
-    others = [b for b in nest.buffers if b is not product.panels and (b is not product.rhs or b in loaded)]
-    return replace(nest, buffers=[*others, panels], product=replace(product, panels=panels))
+    return Buffer(name, dtype, "input", value.type.size, value)
 
 
 def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
@@ -91,12 +100,11 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
     number = row.number
     units = (column.extent + (width - 1)) // width
     k, columns, count = number(depth.extent), number(column.extent), number(units)
-    start, by_depth, by_column = number(offset), number(depth.right), number(column.right)
-    read = "address, extent" if row.lines else "address"
+    start, by_depth, by_column = row.word(offset), number(depth.right), number(column.right)
     text = "\n".join(
         [
             f"from graphc.backends.cpu.contraction import pack_{name}",
-            f"from graphc.backends.cpu.pointer import {read}, {name}, share",
+            f"from graphc.backends.cpu.pointer import address, extent, {name}, share",
             "",
             "",
             "def kernel(row, slice, slices):",

@@ -48,6 +48,8 @@ class ProductLines:
         self.width = panel_width(product)
         self.name = computing(product.result.dtype).name
         self._in_stretch = False
+        others = nest.beside if product is nest.product else []
+        self.beside = [ProductLines(nest, other, block, writer) for other in others]
 
     @property
     def by_lines(self) -> bool:
@@ -68,6 +70,8 @@ class ProductLines:
             found[product.panels] = self._panel_elements
         if self.nest.product_home is None and self.nest.cut is not Cut.DEPTH:
             found[product.result] = self._result_elements
+        for other in self.beside:
+            found |= other.temporaries()
         return found
 
     @property
@@ -83,7 +87,13 @@ class ProductLines:
             return rows * self.block.columns
         return product.rows * product.columns
 
-    def element(self) -> str | None:
+    def place(self) -> None:
+        """Say where the product lies, and those beside it, for the statements that follow."""
+        self.writer.place_product(self.product, self.nest.product_home, self._element())
+        for other in self.beside:
+            other.place()
+
+    def _element(self) -> str | None:
         """The product at row i and column j, where it is a block or a line of the slice's own."""
         if self.nest.product_home is not None or self.nest.cut is Cut.DEPTH:
             return None
@@ -102,6 +112,8 @@ class ProductLines:
         """The product for a block of columns, or for the rows of the slice: there are no lines to walk."""
         self.writer.node(self.product.node)
         self._pack_and_multiply([], [])
+        for other in self.beside:
+            other.write()
 
     @property
     def has_stretches(self) -> bool:
@@ -116,28 +128,38 @@ class ProductLines:
         result is written once.
         """
         writer, rows = self.writer, self.writer.extent(self.product.rows)
-        if self._may_be_few:
-            writer.line(f"if {rows} > {FEW_ROWS}:")
-            with writer.indented():
-                self._pack([])
-        elif not self._are_few:
-            self._pack([])
+        for product in (self, *self.beside):
+            product._pack_for_stretches(rows)
         writer.line(f"for top in range(0, {rows}, {STRETCH}):")
         with writer.indented():
             writer.line(f"bottom = min(top + {STRETCH}, {rows})")
-            self._in_stretch = True
-            writer.node(self.product.node)
-            if self._may_be_few:
-                writer.line(f"if {rows} <= {FEW_ROWS}:")
-                with writer.indented():
-                    self._dot([], [])
-                writer.line("else:")
-                with writer.indented():
-                    self._multiply([], [])
-            else:
-                (self._dot if self._are_few else self._multiply)([], [])
-            self._in_stretch = False
+            for product in (self, *self.beside):
+                product._write_stretch(rows)
             yield
+
+    def _pack_for_stretches(self, rows: str) -> None:
+        if self._may_be_few:
+            self.writer.line(f"if {rows} > {FEW_ROWS}:")
+            with self.writer.indented():
+                self._pack([])
+        elif not self._are_few:
+            self._pack([])
+
+    def _write_stretch(self, rows: str) -> None:
+        """The product from row `top` to row `bottom`."""
+        writer = self.writer
+        self._in_stretch = True
+        writer.node(self.product.node)
+        if self._may_be_few:
+            writer.line(f"if {rows} <= {FEW_ROWS}:")
+            with writer.indented():
+                self._dot([], [])
+            writer.line("else:")
+            with writer.indented():
+                self._multiply([], [])
+        else:
+            (self._dot if self._are_few else self._multiply)([], [])
+        self._in_stretch = False
 
     @contextmanager
     def each_line(self) -> Iterator[None]:

@@ -62,7 +62,7 @@ class Stage(ProductLines):
         if self.nest.product_home is None:
             start = f"slice * {writer.extent(self._result_elements)}"
             element = f"{product.result.name}[{start} + (i - line_begin) * {writer.extent(product.columns)} + j]"
-        writer.place_product(self.nest, element)
+        writer.place_product(product, self.nest.product_home, element)
         writer.loops = [self.passes.rows, self.passes.columns]
 
     # -- lines --------------------------------------------------------------------------------------------------------

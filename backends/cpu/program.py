@@ -150,10 +150,9 @@ class Program:
         by_stretches = goes_by_stretches(nest, packed_before=packed_before)
         home = None if by_stretches else self._home_of_product(nest, outer, shares)
         source, key, nest = lowered.source(home, packed_before=packed_before, packed_rows=packed_rows)
-        if packed_before:
-            assert nest.product is not None
-            assert nest.product.panels is not None
-            outer[_value_of(nest.product.panels)] = self._packed(nest.product, outer)
+        for product in nest.products if packed_before else ():
+            assert product.panels is not None
+            outer[_value_of(product.panels)] = self._packed(product, outer)
         if packed_rows:
             assert nest.product is not None
             assert nest.product.left_panels is not None
@@ -197,8 +196,8 @@ class Program:
         """Whether a product's matrix is the same at all places of a loop, or depends on the model's state alone."""
         if nest.product is None or not can_be_packed_before(nest):
             return False
-        matrix = self.root(outer[_value_of(nest.product.rhs)])
-        return matrix in self.same_everywhere or matrix in self._stable
+        matrices = {self.root(outer[_value_of(product.rhs)]) for product in nest.products}
+        return matrices <= self.same_everywhere or matrices <= self._stable
 
     def _packed(self, product: Product, outer: dict[Value, Value]) -> Value:
         """The panels of a product's right operand, packed by a step of its own for all kernels that read it."""

@@ -20,8 +20,10 @@ class RowWords:
 
     def number(self, extent: Extent) -> str:
         """An extent as text: a number, or the variable that its word is read into."""
-        if not isinstance(extent, Dim):
-            return str(extent)
+        return self.word(extent) if isinstance(extent, Dim) else str(extent)
+
+    def word(self, extent: Extent) -> str:
+        """The same where kernels for other numbers are to be this one."""
         self.words.append(extent)
         place = len(self.words)
         self.lines.append(f"    n{place} = extent(row, {place})  # {extent}")

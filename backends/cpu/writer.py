@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from graphc.backends.cpu import calls
-from graphc.backends.nests.nest import Buffer, Check, Compute, Fold, Index, Load, Nest, Statement, Store
+from graphc.backends.nests.nest import Buffer, Check, Compute, Fold, Index, Load, Nest, Product, Statement, Store
 from graphc.dim import Dim, Extent
 from graphc.ir import Node
 
@@ -86,9 +86,7 @@ class Writer:
         self.places: dict[Buffer, str] = {}  # where arrays begin that do not begin at their slice's own part
         self.blocks: dict[Buffer, str] = {}  # arrays of which there is a block of rows: element (i, j) in them
         self.unrolls = False  # whether LLVM shall unroll the loops
-        self._product: Buffer | None = None
-        self._product_element: str | None = None
-        self._product_home: Buffer | None = None
+        self._products: dict[Buffer, Buffer | str] = {}  # where a product lies: in an output, or the text of an element
         self._lines: list[str] = []
         self._depth = 0
         self._extents: dict[str, tuple[str, Extent]] = {}
@@ -160,10 +158,10 @@ class Writer:
         return f"({text})" if text.startswith("-") else text
 
     def element(self, buffer: Buffer, index: Index, offset: str = "") -> str:
-        if buffer is self._product:
-            if self._product_element is not None:
-                return self._product_element
-            buffer = self._product_home or buffer
+        where = self._products.get(buffer, buffer)
+        if isinstance(where, str):
+            return where
+        buffer = where
         if buffer in self.blocks:
             return f"{buffer.name}[{self.blocks[buffer]}]"
         if buffer in self.places:
@@ -172,12 +170,11 @@ class Writer:
             offset = f"slice * {self.extent(buffer.extent)}"
         return f"{buffer.name}[{self.index(index, offset)}]"
 
-    def place_product(self, nest: Nest, element: str | None) -> None:
-        """Say where the product lies: in an output, or at an expression of the loops' variables."""
-        assert nest.product is not None
-        self._product, self._product_home, self._product_element = nest.product.result, nest.product_home, element
-        if nest.product_home is not None and nest.product.result in self.buffers:
-            self.buffers.remove(nest.product.result)
+    def place_product(self, product: Product, home: Buffer | None, element: str | None) -> None:
+        """Say where a product lies: in an output, or at an expression of the loops' variables."""
+        self._products[product.result] = element or home or product.result
+        if home is not None and product.result in self.buffers:
+            self.buffers.remove(product.result)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.group import Group
 from graphc.passes.fuse.place import Cut, Place, squeezed
-from graphc.passes.fuse.product import product_of_extents
+from graphc.passes.fuse.product import MatrixProduct, product_of, product_of_extents
 from graphc.passes.fuse.region import group_of
 from graphc.types import DType
 
@@ -143,20 +143,26 @@ class _Lowering:
             assert parts.buffer is not None
             self.nest.product = Product(left, right, parts.buffer, axes, None, node)
             return
-        by_columns = self.nest.cut is Cut.COLUMNS
-        in_parts = by_columns or bool(axes.lines)
+        self.nest.product = self._product_of(node, axes)
+        for other in self.group.contractions[1:]:
+            self.nest.beside.append(self._product_of(other, product_of(other, self.region.producers.get)))
+
+    def _product_of(self, node: Node, axes: MatrixProduct) -> Product:
+        """A product in memory of its own, from where the passes read it."""
+        left, right = (self.reader.buffers[operand.base] for operand in (axes.left, axes.right))
+        in_parts = self.nest.cut is Cut.COLUMNS or bool(axes.lines)
         result = self._temporary(node.result.name, node.result, node.result.type.size, per_slice=in_parts)
         panels = None
         if axes.is_packed:
             panels = self._temporary(f"{node.operands[1].name}_panels", node.result, 0, per_slice=True)
-        self.nest.product = Product(left, right, result, axes, panels, node)
         self.reader.buffers[node.result] = self.reader.buffers.get(node.result, result)
-        self.reader.product = (node.result, result)
+        self.reader.products[node.result] = result
+        return Product(left, right, result, axes, panels, node)
 
     def _place_product(self) -> None:
         """The product may lie in the memory of an output that is written no earlier than the product is last read."""
         product = self.nest.product
-        if product is None or self.nest.cut is Cut.DEPTH:
+        if product is None or self.nest.cut is Cut.DEPTH or self.nest.beside:
             return
         value = product.node.result
         if value in self.outputs:
@@ -225,7 +231,8 @@ class _Lowering:
         for value in self.outputs:
             node = self.region.producers[value]
             place = self.group.places.get(value, Place(tuple(range(len(self.group.domain)))))
-            if not self._is_full(place) or node is self.group.contraction:
+            is_there = node is self.group.contraction and not self.nest.beside  # written where it is stored
+            if not self._is_full(place) or is_there:
                 continue
             if self.storing.get(value, place.phase) != phase:
                 continue
@@ -345,7 +352,7 @@ class _Lowering:
         sharing: dict[Buffer, tuple[Buffer, ...]] = {}
         fixed = set()
         if self.nest.product is not None:
-            fixed = {self.nest.product.lhs, self.nest.product.rhs}
+            fixed = {operand for product in self.nest.products for operand in (product.lhs, product.rhs)}
         loads: dict[Buffer, list[tuple[tuple[int, int], Load]]] = {}
         for moment, statement in self._moments():
             if isinstance(statement, Load):

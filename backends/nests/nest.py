@@ -260,11 +260,16 @@ class Nest:
     slice_accumulators: list[Accumulator] = field(default_factory=list)
     finishes: list[Finish] = field(default_factory=list)
     product: Product | None = None
+    beside: list[Product] = field(default_factory=list)  # products of the same left operand with other matrices
     margins: list[Margins] = field(default_factory=list)
     # An output may lie in the memory of an input: every element is read before it is written.
     may_share: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
     product_homes: list[Buffer] = field(default_factory=list)  # outputs in whose memory the product may lie
     product_home: Buffer | None = None  # the one that was chosen, where one was
+
+    @property
+    def products(self) -> list[Product]:
+        return [] if self.product is None else [self.product, *self.beside]
 
     @property
     def rows(self) -> Extent:

@@ -26,11 +26,11 @@ def print_nest(nest: Nest) -> str:
         lines.append(f"  {_buffer(buffer)}")
     for buffer, shared in nest.may_share.items():
         lines.append(f"  {buffer.name} may lie in {', '.join(each.name for each in shared)}")
-    product = nest.product
-    if product is not None:
+    for product in nest.products:
         lines += _product(product)
-        for home in nest.product_homes:
-            lines.append(f"  {product.result.name} may lie in {home.name}")
+    for home in nest.product_homes:
+        assert nest.product is not None
+        lines.append(f"  {nest.product.result.name} may lie in {home.name}")
     for margins in nest.margins:
         sides = ", ".join(f"{low}+{high}" for low, high in zip(margins.low, margins.high, strict=True))
         lines.append(f"  margins of {margins.buffer.name}: {sides} of {margins.value}")

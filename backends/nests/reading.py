@@ -68,7 +68,7 @@ class Reader:
         self.kept: dict[Value, Buffer] = {}  # arrays that hold a value for the length of a row
         self._within_costly = 0
         self.costly_again: dict[Value, None] = {}  # what a later pass over a row computes again, though it is costly
-        self.product: tuple[Value, Buffer] | None = None
+        self.products: dict[Value, Buffer] = {}  # where the results of contractions lie
         self.phase = 0
         rank = len(group.domain)
         self.scalars = Scope("scalar", (), nest.scalars, None)
@@ -172,8 +172,8 @@ class Reader:
         if self._lies_in_columns(value, place, scope):
             return self.load(self.columns[value], self.index_over(place.axes), scope, value)
         if scope.level == "element":
-            if self.product is not None and value is self.product[0]:
-                return self.load(self.product[1], self.position(value, scope.axes), scope, value)
+            if value in self.products:
+                return self.load(self.products[value], self.position(value, scope.axes), scope, value)
             if self.stored.get(value, self.phase) < self.phase:
                 return self.load(self.buffers[value], self.position(value, scope.axes), scope, value)
             if place.phase < self.phase and value in self.kept:

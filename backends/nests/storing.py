@@ -72,7 +72,7 @@ class _Spanning:
         """Whether a later pass can compute it, at little cost and without the product, and nobody reads its array: an
         op that reads at an index does, and so does one that reads it in another shape."""
         made = [self.region.producers[value] for value in self.needs(output) if value in self.region.producers]
-        if any(is_costly(node) or node is self.group.contraction for node in made):
+        if any(is_costly(node) or node in self.group.contractions for node in made):
             return False
         return all(self._reads_elements(user) for user in self.region.users.get(output, ()))
 

@@ -24,6 +24,7 @@ from graphc.types import Shape, f32, f64
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
+MOST_PRODUCTS = 4  # side by side, such as the gates of a recurrent cell: their results share the first-level cache
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
 SHORT_ROWS = 256  # columns of a right operand whose rows fall into different sets of the caches
@@ -72,6 +73,7 @@ class Group:
         self.split: int | None = None  # the number of leading axes of the domain that are rows
         self.contraction: Node | None = None
         self.product: MatrixProduct | None = None  # of the contraction
+        self.contractions: list[Node] = []  # with those beside it
         self.members: list[Node] = []
         self.places: dict[Value, Place] = {}
         self.joined: set[Value] = set()  # results of concat and pad: the kernel stores parts in them
@@ -157,13 +159,32 @@ class Group:
         return Refusal(f"{node.op.name} has a kernel of its own")
 
     def _place_contraction(self, node: Node) -> Place | Refusal:
+        product = product_of(node, self._producer)
         if self.members:
-            return Refusal("a contraction starts a kernel")
-        self.contraction, self.product = node, product_of(node, self._producer)
+            return self._place_beside(node, product)
+        self.contraction, self.product = node, product
+        self.contractions.append(node)
         if self.product.is_deep:
             self.cut, self.split = Cut.DEPTH, self._rows_of_product
             return Place(tuple(range(len(self.domain))), 0, True)
         return Place(tuple(range(len(self.domain))))
+
+    def _place_beside(self, node: Node, product: MatrixProduct) -> Place | Refusal:
+        """A product of the same left operand as the one that the kernel starts with."""
+        if len(self.contractions) < len(self.members) or self.product is None:
+            return Refusal("a contraction starts a kernel")
+        if len(self.contractions) == MOST_PRODUCTS:
+            return Refusal(f"the kernel has {MOST_PRODUCTS} products already")
+        if squeezed(node.result.type.shape) != self.domain or not self.product.is_beside(product):
+            return Refusal("a kernel has products of one left operand with matrices of one shape")
+        self.contractions.append(node)
+        return Place(tuple(range(len(self.domain))))
+
+    def take_over(self, other: Group) -> None:
+        """Be what another group is, which has the same domain."""
+        self.members, self.places, self.joined = other.members, other.places, other.joined
+        self.contraction, self.product, self.contractions = other.contraction, other.product, other.contractions
+        self.cut, self.split = other.cut, other.split
 
     def _place_reading(self, node: Node) -> Place | Refusal:
         """Ops that read a whole array at places of their own: it must lie in memory."""

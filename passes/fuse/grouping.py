@@ -149,6 +149,8 @@ class Grouping:
         return value
 
     def _join(self, group: Group, node: Node) -> Refusal | None:
+        if node.op.kind is Kind.CONTRACTION:
+            return Refusal("a contraction starts a kernel")
         for base in self._outside(group, node):
             producer = self.graph.producers.get(base)
             if producer is not None and self.position.get(producer, -1) >= group.position:
@@ -193,7 +195,7 @@ class Grouping:
         """Take in the kernels of the node's other operands, where nothing before this kernel needs them."""
         for operand in node.operands:
             other = self._home(operand)
-            if other is None or other is group or other.contraction is not None:
+            if other is None or other is group or (other.contraction is not None and group.contraction is None):
                 continue
             if any(member.op.kind is Kind.REDUCTION for member in other.members):
                 continue
@@ -205,8 +207,7 @@ class Grouping:
         merged = self._merged(group, other)
         if merged is None:
             return
-        group.members, group.places = merged.members, merged.places
-        group.cut, group.split = merged.cut, merged.split
+        group.take_over(merged)
         for member in other.members:
             self.position[member] = group.position
             self._note_reads(member, group.position)
@@ -223,11 +224,12 @@ class Grouping:
         """Both groups as one: in the graph's order, else with the other just before the op that reads both."""
         if self._reads_in_memory(group, other.places):
             return None
-        contraction = [group.contraction] if group.contraction is not None else []
-        both = [member for member in (*other.members, *group.members) if member is not group.contraction]
-        orders = [[*contraction, *sorted(both, key=self._index.__getitem__)]]
+        products = sorted((*group.contractions, *other.contractions), key=self._index.__getitem__)
+        both = [member for member in (*other.members, *group.members) if member not in products]
+        orders = [[*products, *sorted(both, key=self._index.__getitem__)]]
         made = {result for member in other.members for result in member.results}
-        if not any(self._source(o) in made for member in group.members[:-1] for o in member.operands):
+        is_read = any(self._source(o) in made for member in group.members[:-1] for o in member.operands)
+        if not other.contractions and not is_read:
             orders.append([*group.members[:-1], *other.members, group.members[-1]])
         for order in orders:
             merged = Group(group.domain, self.graph.producers.get, group.position)
@@ -271,8 +273,7 @@ class Grouping:
                 return
             repeated.append((kernel, merged))
         for kernel, merged in repeated:
-            kernel.members, kernel.places = merged.members, merged.places
-            kernel.cut, kernel.split = merged.cut, merged.split
+            kernel.take_over(merged)
             self.recomputed.add((node, kernel.position))
 
     def _kernels_reading(self, value: Value) -> list[Group | Node]:
@@ -299,12 +300,11 @@ class Grouping:
     def _with_copy(self, kernel: Group, node: Node) -> Group | None:
         if self._reads_in_memory(kernel, node.results):
             return None
-        contraction = [kernel.contraction] if kernel.contraction is not None else []
-        rest = [member for member in kernel.members if member is not kernel.contraction]
+        rest = [member for member in kernel.members if member not in kernel.contractions]
         copies = [member for member in rest if (member, kernel.position) in self.recomputed]
         own = [member for member in rest if (member, kernel.position) not in self.recomputed]
         merged = Group(kernel.domain, self.graph.producers.get, kernel.position)
-        order = (*contraction, *copies, node, *own)  # the node may read earlier copies
+        order = (*kernel.contractions, *copies, node, *own)  # the node may read earlier copies
         return merged if all(merged.admit(each) is None for each in order) else None
 
 

@@ -86,6 +86,17 @@ class MatrixProduct:
         """Whether a slice has all columns of its rows."""
         return bool(self.lines) or self.inside
 
+    def is_beside(self, other: MatrixProduct) -> bool:
+        """Whether both are products of one left operand with matrices that differ in what they hold and where they lie
+        alone, so that one kernel can compute them side by side.
+        """
+        return (
+            self.left == other.left
+            and not (self.lines or self.inside or self.is_deep)
+            and len(self.depth) == 1
+            and (self.rows, self.columns, self.depth) == (other.rows, other.columns, other.depth)
+        )
+
     @property
     def is_packed(self) -> bool:
         """Whether the right operand is copied to panels before it is read."""
