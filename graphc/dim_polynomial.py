@@ -63,6 +63,8 @@ class Dim:
     text: str
 
     def __init__(self, terms: tuple[Term, ...]) -> None:
+        if isinstance(terms, str):
+            raise TypeError(f"a dim is named where a type is written: gc.f32[{terms!r}, 3], not by Dim({terms!r})")
         names: set[str] = set()
         for monomial, _ in terms:
             for atom, _ in monomial:

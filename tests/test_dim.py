@@ -177,6 +177,7 @@ def test_truth_that_holds_for_all_values() -> None:
             "'lambda' cannot name a dim: a name is letters, digits and _, and no keyword, max or min",
         ),
         (lambda: dim("max"), ValueError, "'max' cannot name a dim"),
+        (lambda: Dim("H"), TypeError, "a dim is named where a type is written: gc.f32['H', 3], not by Dim('H')"),
         (lambda: dim(""), ValueError, "'' cannot name a dim"),
         (lambda: dim("ν"), ValueError, "'ν' cannot name a dim"),
         (lambda: evaluate_extent(N * T, {"N": 3}), UnboundDimError, "extent N*T needs the value of T; N=3"),
