@@ -10,8 +10,6 @@ cotangent, which would be zero everywhere else, neither: so this comes before de
 
 from __future__ import annotations
 
-from collections import Counter
-
 from graphc.builder import Builder
 from graphc.ir import Graph, Node, Value
 from graphc.ops.recurrence import scan
@@ -24,9 +22,23 @@ from graphc.passes.scans import Scan
 @in_regions_too
 def last_places(graph: Graph) -> tuple[Graph, dict[str, int]]:
     """Read carries instead of the last places of stacks; counts those that were `read`."""
+    return _reading_carries(graph, is_known=False)
+
+
+@in_regions_too
+def known_last_places(graph: Graph) -> tuple[Graph, dict[str, int]]:
+    """The same where the length is a number.
+
+    A named length may be 0 in a call, and then there is no last place. That is an error which the graph as it was
+    declared shows, so who passes on another graph leaves the slice in it.
+    """
+    return _reading_carries(graph, is_known=True)
+
+
+def _reading_carries(graph: Graph, is_known: bool) -> tuple[Graph, dict[str, int]]:
     read: dict[Node, tuple[Value, tuple[int, ...]]] = {}
     for node in graph.nodes:
-        if node.op is scan:
+        if node.op is scan and (isinstance(node.attributes["length"], int) or not is_known):
             read |= _slices_of_last_places(graph, node)
     if not read:
         return graph, {}
@@ -37,7 +49,7 @@ def last_places(graph: Graph) -> tuple[Graph, dict[str, int]]:
                 _read_carry(builder, node, *read[node])
         else:
             builder.append(node)
-    return graph.with_(nodes=tuple(builder.nodes)), dict(Counter(read=len(read)))
+    return graph.with_(nodes=tuple(builder.nodes)), {"read": len(read)}
 
 
 def _slices_of_last_places(graph: Graph, node: Node) -> dict[Node, tuple[Value, tuple[int, ...]]]:
@@ -61,20 +73,26 @@ def _slices_of_last_places(graph: Graph, node: Node) -> dict[Node, tuple[Value, 
 
 
 def _takes(node: Node, axis: int, place: object) -> bool:
-    """Whether a slice takes one place along an axis and everything along the others."""
-    starts, limits, shape = node.attributes["starts"], node.attributes["limits"], node.operands[0].type.shape
-    others = [a for a in range(len(shape)) if a != axis]
-    is_whole = all(starts[a] == 0 and limits[a] == shape[a] for a in others)
-    steps = node.attributes["strides"] or (1,) * len(shape)
-    return (
-        is_whole and starts[axis] == place and limits[axis] == starts[axis] + 1 and all(steps[a] == 1 for a in others)
-    )
+    """Whether a slice takes one place along an axis."""
+    starts, limits = node.attributes["starts"], node.attributes["limits"]
+    return starts[axis] == place and limits[axis] == starts[axis] + 1
 
 
 def _read_carry(builder: Builder, node: Node, carry: Value, order: tuple[int, ...]) -> None:
-    """The carry with its axes in this order, and an axis of extent 1 for its place."""
+    """The carry with its axes in this order and an axis of extent 1 for its place; of this, what the slice takes."""
     axes = tuple(axis - 1 for axis in order if axis)
     if axes != tuple(range(len(axes))):
         (carry,) = builder.emit(permute_dims, (carry,), {"axes": axes})
-    shape = {"shape": node.result.type.shape}
-    builder.append(Node(reshape, (carry,), shape, node.results, (), node.provenance))
+    place = order.index(0)
+    shape = tuple(1 if axis == place else extent for axis, extent in enumerate(node.operands[0].type.shape))
+    if shape == node.result.type.shape:
+        builder.append(Node(reshape, (carry,), {"shape": shape}, node.results, (), node.provenance))
+        return
+    (whole,) = builder.emit(reshape, (carry,), {"shape": shape})
+    starts, limits, strides = (node.attributes[name] for name in ("starts", "limits", "strides"))
+    part = {
+        "starts": (*starts[:place], 0, *starts[place + 1 :]),
+        "limits": (*limits[:place], 1, *limits[place + 1 :]),
+        "strides": strides and (*strides[:place], 1, *strides[place + 1 :]),
+    }
+    builder.append(Node(node.op, (whole,), part, node.results, (), node.provenance))

@@ -24,6 +24,7 @@ from graphc.op import Kind
 from graphc.ops.contraction import dot_general, free_axes
 from graphc.ops.slicing import slice as slice_op
 from graphc.passes.fuse.group import MOST_PRODUCTS
+from graphc.passes.fuse.product import product_of
 from graphc.types import f32, f64
 
 LEAST_WIDTH = 32  # columns of a part: a panel of a packed matrix
@@ -50,7 +51,11 @@ class _Columns:
 
 def split_columns(graph: Graph) -> Graph:
     """The graph with a product for each part of the columns, where all parts meet in one computation."""
-    found = [columns for node in graph.nodes if (columns := _columns_of(graph, node)) is not None]
+    found: list[_Columns] = []
+    for node in reversed(graph.nodes):  # of two products that are added first, the later one has the kernel
+        columns = _columns_of(graph, node)
+        if columns is not None and not any(columns.values.keys() & other.values.keys() for other in found):
+            found.append(columns)
     if not found:
         return graph
     of = {value: columns for columns in found for value in columns.values}
@@ -99,15 +104,31 @@ def _columns_of(graph: Graph, node: Node) -> _Columns | None:
                 pending.append(user.result)
             else:
                 return None
-    widths = {slice.result.type.shape[-1] for slice in columns.slices}
+    widths = {each.result.type.shape[-1] for each in columns.slices}
     width = widths.pop()
     if widths or not isinstance(width, int) or not LEAST_WIDTH <= width < shape[-1] <= MOST_PRODUCTS * width:
         return None
     columns.width = width
     starts = sorted(set(columns.slices.values()))
-    read = {(slice.operands[0], start) for slice, start in columns.slices.items()}
+    read = {(each.operands[0], start) for each, start in columns.slices.items()}
     is_cut = starts == list(range(0, shape[-1], width)) and len(read) == len(columns.slices)
-    return columns if is_cut and _meet(graph, columns) else None
+    return columns if is_cut and _is_simple(graph, columns) and _meet(graph, columns) else None
+
+
+def _is_simple(graph: Graph, columns: _Columns) -> bool:
+    """Whether products of the parts can stand beside each other in a kernel."""
+    node = columns.product
+    left, right = node.operands
+    (axis,) = free_axes(right.type.rank, node.attributes["contract"][1], ())
+    shape = tuple(columns.width if a == axis else extent for a, extent in enumerate(right.type.shape))
+    part, result = Value(right.name, right.type.with_shape(shape)), _narrower(node.result, columns.width)
+    product = product_of(Node(node.op, (left, part), node.attributes, (result,)), graph.producers.get)
+    return product.is_beside(product)
+
+
+def _narrower(value: Value, width: int, name: str = "") -> Value:
+    """A new value that has so many of the columns."""
+    return Value(name or value.name, value.type.with_shape((*value.type.shape[:-1], width)))
 
 
 def _start_of_columns(node: Node) -> int | None:
@@ -120,17 +141,27 @@ def _start_of_columns(node: Node) -> int | None:
 
 
 def _meet(graph: Graph, columns: _Columns) -> bool:
-    """Whether one value is computed of all parts, element by element."""
+    """Whether one value is computed of all parts, element by element, and until then of no other product: a kernel
+    starts with one, or with several of one left operand.
+    """
     reached: dict[Value, frozenset[int]] = {}
+    of_others: set[Value] = set()
     for node in graph.nodes:
         if node in columns.slices:
             reached[node.result] = frozenset((columns.part_of(node),))
+        elif node.op is dot_general:
+            of_others.add(node.result)
         elif node.op.kind is Kind.ELEMENTWISE:
-            of = frozenset().union(*(reached.get(operand, frozenset()) for operand in node.operands))
-            if len(of) == columns.count:
+            parts = frozenset().union(*(reached.get(operand, frozenset()) for operand in node.operands))
+            is_of_another = any(operand in of_others for operand in node.operands)
+            if parts and is_of_another:
+                return False
+            if len(parts) == columns.count:
                 return True
-            if of:
-                reached[node.results[0]] = of
+            if parts:
+                reached[node.results[0]] = parts
+            elif is_of_another:
+                of_others.add(node.results[0])
     return False
 
 
@@ -143,14 +174,10 @@ def _wanted(graph: Graph, builder: Builder, columns: _Columns) -> Iterator[tuple
             parts = [number for number in range(columns.count) if (node.result, number) in needed]
             needed.update((o, n) for o in node.operands if o in columns.values for n in parts)
             for number in parts:
-                known = given.get((node.result, number))
-                yield (node.result, number), known or _part(builder, node.result, columns)
-
-
-def _part(builder: Builder, value: Value, columns: _Columns) -> Value:
-    """A new value for a part of a value."""
-    shape = (*value.type.shape[:-1], columns.width)
-    return Value(builder.scope.fresh(f"{value.name}_part"), value.type.with_shape(shape))
+                new = given.get((node.result, number))
+                if new is None:
+                    new = _narrower(node.result, columns.width, builder.scope.fresh(f"{node.result.name}_part"))
+                yield (node.result, number), new
 
 
 def _append_part(

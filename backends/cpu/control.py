@@ -1,7 +1,7 @@
 """The control block: the words that one caller and its helper threads share, and the marks in a step's table.
 
     block = bytearray(CONTROL_BYTES)        # in memory that stays where it is, aligned to LINE
-    int64 at block + CLAIM                  # slices of the running wave that nobody has taken yet
+    int64 at block + CLAIM                  # which slices of the running wave nobody has taken yet
 
 Offsets are in bytes. What threads write while others spin on something else stands on a line of its own; lines are
 128 bytes apart, because the hardware fetches 64-byte lines in pairs.
@@ -20,7 +20,6 @@ STOP = 24  # not zero: helpers leave
 FIRST = 32  # address of the wave's first entry
 BUSY = 1 * LINE  # 1 while a caller has the helpers
 CLAIM = 2 * LINE  # slices of the wave that nobody has taken: the place of the first << PLACE | their number, in COUNT
-PLACE, COUNT = 32, (1 << 32) - 1
 PENDING = 3 * LINE  # slices of the wave that are not finished; a futex word
 WAITING = PENDING + 8  # 1 while the caller sleeps on PENDING
 BELL = 4 * LINE  # counts wake-up calls; a futex word
@@ -29,6 +28,9 @@ RINGING = BELL + 16  # 1 from a wake-up call until a helper woke up
 LEFT = 5 * LINE  # one line per entry of a wave: its slices that are not finished (entries with a finish only)
 WAVE = 32  # entries that are given out together; a longer wave is given out in parts
 CONTROL_BYTES = LEFT + WAVE * LINE
+
+# The halves of CLAIM: how far the place is shifted, and the mask of the number.
+PLACE, COUNT = 32, (1 << 32) - 1
 
 # A step's table: four int64 words per entry.
 ENTRY = 32

@@ -48,7 +48,9 @@ class ProductLines:
         self.width = panel_width(product)
         self.name = computing(product.result.dtype).name
         self._in_stretch = False
-        others = nest.beside if product is nest.product else []
+        is_first = product is nest.product
+        self.home = nest.product_home if is_first else None  # the output in which it lies
+        others = nest.beside if is_first else []
         self.beside = [ProductLines(nest, other, block, writer) for other in others]
 
     @property
@@ -68,7 +70,7 @@ class ProductLines:
         product, found = self.product, {}
         if product.panels is not None and not product.is_packed_before:
             found[product.panels] = self._panel_elements
-        if self.nest.product_home is None and self.nest.cut is not Cut.DEPTH:
+        if self.home is None and self.nest.cut is not Cut.DEPTH:
             found[product.result] = self._result_elements
         for other in self.beside:
             found |= other.temporaries()
@@ -89,13 +91,13 @@ class ProductLines:
 
     def place(self) -> None:
         """Say where the product lies, and those beside it, for the statements that follow."""
-        self.writer.place_product(self.product, self.nest.product_home, self._element())
+        self.writer.place_product(self.product, self.home, self._element())
         for other in self.beside:
             other.place()
 
     def _element(self) -> str | None:
         """The product at row i and column j, where it is a block or a line of the slice's own."""
-        if self.nest.product_home is not None or self.nest.cut is Cut.DEPTH:
+        if self.home is not None or self.nest.cut is Cut.DEPTH:
             return None
         start = f"slice * {self.writer.extent(self._result_elements)}"
         if self.block is not None:
@@ -351,7 +353,7 @@ class ProductLines:
 
     def _target(self, group: Terms) -> tuple[str, Extent]:
         """Where the product of a group goes, and how far its rows are apart."""
-        product, home = self.product, self.nest.product_home
+        product, home = self.product, self.home
         if home is None and (self.block is not None or self.by_lines):
             row = self.block.columns if self.block is not None else product.columns
             return self._address(product.result, 0, ("slice", self._result_elements), *group), row

@@ -79,8 +79,8 @@ class ShortRows:
                         wish += "_"
                     taken.add(wish)
                     self.lanes[name] = Buffer(wish, dtype, "temporary", self.rows, None, per_slice=True)
-        product, folded = nest.product, {accumulator.buffer for accumulator in nest.slice_accumulators}
-        others = folded if product is None else folded | {product.panels, product.result}
+        folded = {accumulator.buffer for accumulator in nest.slice_accumulators}
+        others = folded | {buffer for product in nest.products for buffer in (product.panels, product.result)}
         self.kept = [b for b in nest.buffers if b.role == "temporary" and b.per_slice and b not in others]
 
     def temporaries(self) -> dict[Buffer, Extent]:

@@ -162,7 +162,7 @@ class _Lowering:
     def _place_product(self) -> None:
         """The product may lie in the memory of an output that is written no earlier than the product is last read."""
         product = self.nest.product
-        if product is None or self.nest.cut is Cut.DEPTH or self.nest.beside:
+        if product is None or self.nest.cut is Cut.DEPTH:
             return
         value = product.node.result
         if value in self.outputs:
@@ -231,8 +231,7 @@ class _Lowering:
         for value in self.outputs:
             node = self.region.producers[value]
             place = self.group.places.get(value, Place(tuple(range(len(self.group.domain)))))
-            is_there = node is self.group.contraction and not self.nest.beside  # written where it is stored
-            if not self._is_full(place) or is_there:
+            if not self._is_full(place) or node is self.group.contraction:
                 continue
             if self.storing.get(value, place.phase) != phase:
                 continue

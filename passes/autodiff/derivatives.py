@@ -25,7 +25,7 @@ from graphc.passes.autodiff.active import open_composites
 from graphc.passes.autodiff.forward import push_forward
 from graphc.passes.autodiff.reverse import pull_back
 from graphc.passes.dce import dce
-from graphc.passes.last_places import last_places
+from graphc.passes.last_places import known_last_places
 from graphc.tensor import Tensor
 from graphc.types import TensorType
 
@@ -47,7 +47,7 @@ def value_and_grad(graph: Graph, wrt: str | Iterable[str] | None = None) -> Grap
     graph = as_graph(graph)
     _scalar_output(graph)
     names = wrt_values(graph, wrt)
-    graph, _ = last_places(open_composites(graph, "vjp"))
+    graph, _ = known_last_places(open_composites(graph, "vjp"))
     loss = graph.outputs[0]
     builder = Builder.extending(graph)
     builder.name = f"{graph.name}_value_and_grad"

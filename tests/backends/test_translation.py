@@ -74,6 +74,10 @@ def over_arrays(text: str, *arrays: Any, front_end: str = "translated") -> None:
 
 PROGRAMS = {
     "quotients": ("def kernel(a, b):\n    return a // 7 * 1000 + a % 7 * 10 + a // -3 + a % -3\n", 2),
+    "halves of a word": (
+        "def kernel(a, b):\n    return (a >> 1) * 3 + (a >> 32) * 5 + ((a * b) >> 63) + (-a >> 4)\n",
+        2,
+    ),
     "by what is not known": ("def kernel(a, b):\n    return (a // b) * 100 + a % b\n", 2),
     "a total": (
         "def kernel(a, b):\n    total = 0\n    for i in range(b, a):\n        total += i * i\n    return total\n",
