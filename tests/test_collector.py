@@ -43,3 +43,22 @@ def test_compiling_holds_it_back():
     gc.compile(function, gc.f32["N"], backend="interpreter")
     assert seen == [False]
     assert python_gc.isenabled()
+
+
+def test_what_was_made_is_old_afterwards():
+    python_gc.collect()
+    with collection_held_back():
+        made = [[] for _ in range(1000)]
+    young = {id(each) for generation in (0, 1) for each in python_gc.get_objects(generation)}
+    assert not young & {id(each) for each in made}
+    assert python_gc.get_freeze_count() == 0
+
+
+def test_what_was_set_apart_stays_apart():
+    python_gc.freeze()
+    try:
+        with collection_held_back():
+            pass
+        assert python_gc.get_freeze_count() > 0
+    finally:
+        python_gc.unfreeze()

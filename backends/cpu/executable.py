@@ -33,6 +33,7 @@ from graphc.backends.cpu.results import Results
 from graphc.backends.cpu.threads import thread_count
 from graphc.backends.executable import Executable
 from graphc.backends.memory_plan import ALIGNMENT, MemoryPlan
+from graphc.collector import collection_held_back
 from graphc.dim import evaluate_extent
 from graphc.errors import BackendError
 from graphc.interpret import run as interpret
@@ -203,7 +204,8 @@ class CpuExecutable(Executable):
         binding = self._bindings.pop(shapes, None)
         if binding is None:
             self._admit(arrays)
-            binding = self._new_binding(dims, shapes)
+            with collection_held_back():
+                binding = self._new_binding(dims, shapes)
             while len(self._bindings) >= _MOST_BINDINGS:
                 del self._bindings[next(iter(self._bindings))]
         self._bindings[shapes] = binding
