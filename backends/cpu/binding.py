@@ -17,7 +17,7 @@ import numpy as np
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.array_form import ArrayForm
 from graphc.backends.cpu.loops import Array
-from graphc.backends.cpu.program import Program, Step
+from graphc.backends.cpu.steps import Step, Steps
 from graphc.backends.cpu.table import Places, Table
 from graphc.backends.memory_plan import MemoryPlan, Request, plan_memory
 from graphc.dim import Extent, evaluate_extent
@@ -34,9 +34,7 @@ SERIAL_COST = 1 << 17  # below this many operations in all, other threads would 
 class Binding:
     """The table and rows for given values of the named dims, and where in them the addresses of a call go."""
 
-    def __init__(
-        self, program: Program, dims: Mapping[str, int], shapes: Sequence[tuple[int, ...]], small: int
-    ) -> None:
+    def __init__(self, program: Steps, dims: Mapping[str, int], shapes: Sequence[tuple[int, ...]], small: int) -> None:
         self.program = program
         self.dims = dict(dims)
         self._shapes = shapes

@@ -10,7 +10,7 @@ line of the IR that it computes. What the row holds, word by word, is in `kernel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from graphc.backends.cpu.blocks import Block, cut_by_columns
 from graphc.backends.cpu.emit_margins import write_margins
@@ -20,8 +20,9 @@ from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows
 from graphc.backends.cpu.emit_winograd import product_lines
+from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.writer import Writer, collapse, indices
-from graphc.backends.nests.nest import Buffer, Index, Nest, Pass
+from graphc.backends.nests.nest import Index, Nest, Pass
 from graphc.backends.nests.scalar import start_of
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
@@ -35,21 +36,6 @@ PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the
 READS_PER_OPERATION = 4  # elements of a product's right operand that come from a distant cache in this time
 ROW_UNIT = 8  # rows of a product that stay together when slices are cut, as tiles are a few rows high
 ROWS_TOGETHER = 64  # which read a right operand often enough, where there are that many for each of a few slices
-
-
-@dataclass
-class KernelSource:
-    """The text of a kernel and what its row holds."""
-
-    title: str
-    text: str
-    words: list[Buffer | Extent] = field(default_factory=list)  # after the status word
-    temporaries: dict[Buffer, Extent] = field(default_factory=dict)  # elements, of each slice where per_slice
-    units: Extent = 1  # what slices share
-    cost: Extent = 1  # about how many elementary operations
-    most_slices: int | None = None  # where every slice adds to what the finish has to do
-    together: int = 1  # units that a slice should have, where a few slices have as many
-    has_finish: bool = False
 
 
 def emit(nest: Nest) -> KernelSource:

@@ -13,8 +13,9 @@ one slice, and the stage's passes follow the last block.
 
 from __future__ import annotations
 
-from graphc.backends.cpu.emit import PRODUCTS_PER_OPERATION, KernelSource
+from graphc.backends.cpu.emit import PRODUCTS_PER_OPERATION
 from graphc.backends.cpu.emit_stage import Stage
+from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.chain import Chain
 from graphc.backends.nests.nest import Nest

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_product import panel_elements, panel_width
+from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution
 from graphc.backends.nests.nest import Buffer, Load, Nest, Product

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.left_operand import SETS_OF_CACHE
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.cpu.vector_ir import Tiling

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.backends.cpu.emit import KernelSource
+from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent

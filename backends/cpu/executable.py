@@ -28,8 +28,8 @@ from graphc.backends.cpu.budget import SMALL, MemoryBudget, check_budget, checke
 from graphc.backends.cpu.native_code import Compiled, compile_program
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.profile import Profile, profile
-from graphc.backends.cpu.program import Kernel
 from graphc.backends.cpu.results import Results
+from graphc.backends.cpu.steps import Kernel
 from graphc.backends.cpu.threads import thread_count
 from graphc.backends.executable import Executable
 from graphc.backends.memory_plan import ALIGNMENT, MemoryPlan

@@ -20,13 +20,13 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import find_op
 
 if TYPE_CHECKING:
-    from graphc.backends.cpu.program import Program, Step
+    from graphc.backends.cpu.steps import Step, Steps
 
 LOOPS = frozenset({"map", "scan"})
 Array: TypeAlias = Buffer | Value  # a scratch array of one step, or an array of the graph
 Address: TypeAlias = Callable[[int, Array, int], None]  # the place of a word, what it names, and how many bytes on
 Spot: TypeAlias = tuple[Array, int]  # an array outside of the loop, and how many bytes on
-Called: TypeAlias = "tuple[Program, Address, Sequence[Step]]"  # steps of a program, and where their arrays lie
+Called: TypeAlias = "tuple[Steps, Address, Sequence[Step]]"  # steps of a program, and where their arrays lie
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class Carry:
     stacked_after: Value | None = None  # outside: a stack that holds it after each step
     stacked_before: Value | None = None  # outside: a stack that holds it before each step
     between: tuple[Buffer, ...] = ()  # two arrays that it lies in by turns, where no stack holds it
-    copy: Program | None = None  # a kernel that copies it
+    copy: Steps | None = None  # a kernel that copies it
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class Loop:
     region: Graph  # whose outputs are arrays of its own, each another one
     carries: list[Carry]
     stacks: list[tuple[int, Value]]  # an output of the region, and the stack outside
-    inner: Program = field(init=False)
+    inner: Steps = field(init=False)
 
     @property
     def length(self) -> Extent:

@@ -16,10 +16,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.calls import BUILTIN, reserved
-from graphc.backends.cpu.emit import KernelSource, emit
+from graphc.backends.cpu.emit import emit
 from graphc.backends.cpu.emit_chain import emit_chain, has_long_lines
 from graphc.backends.cpu.emit_pack import with_packed_operand
 from graphc.backends.cpu.emit_pack_rows import with_packed_rows
+from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.nests.chain import Chain, chain_of_one, lower_chain
 from graphc.backends.nests.lower import lower
 from graphc.backends.nests.nest import Buffer, Nest

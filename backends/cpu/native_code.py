@@ -18,7 +18,7 @@ from graphc.backends.cpu.array_address import structs_are_readable
 from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.control import ENTRY
 from graphc.backends.cpu.kernels import Report, Source, interpreted, load
-from graphc.backends.cpu.program import Program
+from graphc.backends.cpu.steps import Steps
 from graphc.backends.cpu.table import HAS_FINISH
 from graphc.backends.cpu.threads import Native, Pool, shared_pool
 
@@ -33,7 +33,7 @@ class Compiled:
     fits: int = 0  # the address of the function that reads a call's arrays; 0 where Python reads them
 
 
-def compile_program(program: Program, threads: int) -> Compiled:
+def compile_program(program: Steps, threads: int) -> Compiled:
     """Compile, or load, the kernels of a program, and give their addresses to its kernels."""
     sources = [Source(kernel.name, kernel.source, key=kernel.key) for kernel in program.kernels]
     if interpreted():

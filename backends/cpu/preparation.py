@@ -19,7 +19,7 @@ import numpy as np
 from graphc import state as model_state
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding
-from graphc.backends.cpu.program import Program
+from graphc.backends.cpu.steps import Steps
 from graphc.ir import Value
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +29,7 @@ ALIGNMENT = 64
 class Preparation:
     """The steps of a program that depend on state alone, and the arrays that they fill."""
 
-    def __init__(self, program: Program, constants: Mapping[Value, Array]) -> None:
+    def __init__(self, program: Steps, constants: Mapping[Value, Array]) -> None:
         self._program = program.preparation()
         graph = self._program.graph
         self._binding = Binding(self._program, {}, (), small=-1)

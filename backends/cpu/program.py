@@ -10,20 +10,19 @@ written to the model's state when one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from collections.abc import Set as AbstractSet
-from copy import copy
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from graphc.backends.cpu.blocks import goes_by_stretches
-from graphc.backends.cpu.emit import KernelSource
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
 from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, packs_rows
 from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
-from graphc.backends.cpu.loops import LOOPS, Loop, copy_of, loop_of, with_values_of_its_own
+from graphc.backends.cpu.kernel_source import KernelSource
+from graphc.backends.cpu.loops import LOOPS, copy_of, loop_of, with_values_of_its_own
 from graphc.backends.cpu.lowered import Lowering
+from graphc.backends.cpu.steps import Kernel, Step, Steps, results_of
 from graphc.backends.nests.chain import Chain, is_chain
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.backends.nests.special import special_kernel
@@ -39,41 +38,8 @@ from graphc.passes.prepare import prepare
 LEAST_PREPARED = 256  # operations, all in all, that are worth being left out of a call
 
 
-@dataclass(eq=False)
-class Kernel:
-    """A distinct kernel: its readable source, its nest, and how often the program calls it.
-
-    `key` is the source with canonical names: kernels that do the same are one.
-    """
-
-    name: str
-    source: str
-    key: str
-    nest: Nest | Chain | None
-    calls: int = 0
-    path: str = ""
-    address: int = 0
-    function: object = None
-
-    def __repr__(self) -> str:
-        return f"<Kernel {self.name}, called {self.calls} times>"
-
-
-@dataclass(eq=False)
-class Step:
-    """A call of a kernel: what each word of its row stands for, and what it needs besides."""
-
-    kernel: Kernel
-    source: KernelSource
-    node: Node
-    operands: dict[Buffer, Value]  # what the kernel's inputs and outputs are in the graph
-    shares: dict[Value, tuple[Value, ...]] = field(default_factory=dict)  # results that may lie in operands' memory
-    loop: Loop | None = None  # of a `map` or a `scan`: what is called for each place
-    may_fail: bool = False  # after earlier steps have checked what they can
-
-
-class Program:
-    """The steps of a graph, and the values that are the same array under another shape."""
+class Program(Steps):
+    """The steps that a graph is lowered to."""
 
     def __init__(
         self,
@@ -83,18 +49,14 @@ class Program:
         *,
         prepares: bool = False,
     ) -> None:
-        self.graph = graph
+        super().__init__(graph)
         self.same_everywhere = same_everywhere  # inputs of a loop's region that do not differ from place to place
-        self.before_loop: list[Step] = []  # what is done for them once
-        self.kernels: list[Kernel] = [] if around is None else around.kernels  # a loop's region shares them
-        self.steps: list[Step] = []
-        self.constants: dict[Value, object] = {}
-        self.alias: dict[Value, Value] = {}
+        if around is not None:
+            self.kernels = around.kernels  # a loop's region shares them
         self._by_key: dict[str, Kernel] = {} if around is None else around._by_key
         self._lowering: Lowering = Lowering() if around is None else around._lowering
         self._panels: dict[Hashable, Value] = {}
         self._stable = _stable_values(graph) if prepares else set()
-        self.prepared: list[Step] = []  # what depends on the model's state alone
         for each in checks_first(graph):
             if isinstance(each, IndexCheck):
                 self._add_check(each)
@@ -102,19 +64,6 @@ class Program:
                 self._add(each)
         if prepares:
             self._set_apart()
-
-    def all_constants(self) -> Iterator[tuple[Value, object]]:
-        """The constants of the graph and of its regions."""
-        yield from self.constants.items()
-        for step in self.steps:
-            if step.loop is not None:
-                yield from step.loop.inner.all_constants()
-
-    def root(self, value: Value) -> Value:
-        """The value whose array this one is."""
-        while value in self.alias:
-            value = self.alias[value]
-        return value
 
     def _add(self, node: Node) -> None:
         name = node.op.name
@@ -240,7 +189,7 @@ class Program:
     def _note_stable(self, step: Step) -> None:
         """Whether a step computes what stays the same while the state does."""
         reads = {self.root(value) for buffer, value in step.operands.items() if buffer.role == "input"}
-        results = _results_of(step)
+        results = results_of(step)
         source = step.source
         numbers = [*source.words, source.units, source.cost, *source.temporaries.values()]
         if not all(isinstance(word, int | Buffer) for word in (*numbers, *(value.type.size for value in results))):
@@ -251,26 +200,11 @@ class Program:
 
     def _set_apart(self) -> None:
         """Take the steps that depend on state alone out of the others."""
-        apart = {step for step in self.steps if _results_of(step) and _results_of(step) <= self._stable}
+        apart = {step for step in self.steps if results_of(step) and results_of(step) <= self._stable}
         if sum(step.source.cost for step in apart if isinstance(step.source.cost, int)) < LEAST_PREPARED:
             return
         self.prepared = [step for step in self.steps if step in apart]
         self.steps = [step for step in self.steps if step not in apart]
-
-    def preparation(self) -> Program:
-        """The steps that depend on state alone as a program; its results are what the other steps read."""
-        read = {self.root(v) for step in self.steps for b, v in step.operands.items() if b.role == "input"}
-        made = [value for step in self.prepared for value in step.operands.values() if value in _results_of(step)]
-        part = copy(self)
-        part.steps = self.prepared
-        part.graph = self.graph.with_(
-            inputs=(), nodes=(), outputs=tuple(value for value in made if value in read), updates=()
-        )
-        return part
-
-    def prepared_values(self) -> set[Value]:
-        """What the steps find ready when a call begins."""
-        return set().union(*map(_results_of, self.prepared)) if self.prepared is not self.steps else set()
 
     def _home_of_product(
         self, nest: Nest, outer: dict[Value, Value], shares: dict[Value, tuple[Value, ...]]
@@ -372,10 +306,6 @@ def _stable_values(graph: Graph) -> set[Value]:
 def _value_of(buffer: Buffer) -> Value:
     assert buffer.value is not None
     return buffer.value
-
-
-def _results_of(step: Step) -> set[Value]:
-    return {value for buffer, value in step.operands.items() if buffer.role == "output"}
 
 
 def _is_alias(node: Node) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.loops import Address, Array
-from graphc.backends.cpu.program import Program, Step
+from graphc.backends.cpu.steps import Step, Steps
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent
 from graphc.ir import Value
@@ -69,7 +69,7 @@ class Table:
         self._number = number
         self._slices = slices
 
-    def write(self, program: Program, address: Address, steps: Sequence[Step] | None = None) -> None:
+    def write(self, program: Steps, address: Address, steps: Sequence[Step] | None = None) -> None:
         """Append the rows of a program's steps; `address` is told of each word that names an array."""
         for step in program.steps if steps is None else steps:
             if step.loop is None:
@@ -78,7 +78,7 @@ class Table:
             for called, within, part in step.loop.calls(self._number, _through(program, address)):
                 self.write(called, within, part)
 
-    def _row(self, program: Program, step: Step, address: Address) -> None:
+    def _row(self, program: Steps, step: Step, address: Address) -> None:
         self.calls.append(Call(step, len(self.words), self._slices(step)))
         self.words.append(0)  # the status block
         for word in step.source.words:
@@ -96,14 +96,14 @@ class Table:
         return table
 
 
-def _through(program: Program, address: Address) -> Address:
+def _through(program: Steps, address: Address) -> Address:
     """What is told of a value, told of the value whose array it is."""
     return lambda place, array, offset: address(
         place, program.root(array) if isinstance(array, Value) else array, offset
     )
 
 
-def array_of(program: Program, step: Step, buffer: Buffer) -> Array:
+def array_of(program: Steps, step: Step, buffer: Buffer) -> Array:
     """What a word of a row names: an array of the graph, or a scratch array of the step."""
     value = step.operands.get(buffer)
     return buffer if value is None else program.root(value)
