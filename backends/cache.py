@@ -31,6 +31,7 @@ from graphc.sizes import parse_bytes
 DIRECTORY = "GRAPHC_CACHE_DIR"
 SIZE = "GRAPHC_CACHE_SIZE"
 DEFAULT_SIZE = 1_000_000_000
+STEPS = ".steps"  # files of `graphc.backends.cpu.kept`
 
 _HOUR = 3600.0
 _FOOTER = re.compile(rb"\ngraphc cache 1 ([0-9a-f]{8}) ([0-9a-f]{64})\n\Z")
@@ -215,17 +216,17 @@ class Entry:
 
     @property
     def is_kernel(self) -> bool:
-        """Whether it is native code, rather than a source or what a writer left behind."""
+        """Whether it is native code, rather than a source, steps, or what a writer left behind."""
         return self.path.suffix == ".o"
 
     @property
     def is_whole(self) -> bool:
-        """Whether its content is what was written: the checksum of a kernel, the hash in the name of a source."""
+        """Whether its content is what was written: its checksum, or the hash in the name of a source."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return True  # gone since; nothing is wrong with it
-        if self.is_kernel:
+        if self.is_kernel or self.path.suffix == STEPS:
             return _parse(content) is not None
         return self.path.suffix != ".py" or digest(content)[:12] == self.path.stem.rpartition("_")[2]
 
@@ -243,7 +244,7 @@ def _entries(root: Path) -> Iterator[Entry]:
     for each in folders:
         with contextlib.suppress(OSError), os.scandir(each) as files:
             for file in files:
-                if file.name.endswith((".o", ".py")) or file.name.startswith(".new-"):
+                if file.name.endswith((".o", ".py", STEPS)) or file.name.startswith(".new-"):
                     with contextlib.suppress(FileNotFoundError):
                         status = file.stat(follow_symlinks=False)
                         yield Entry(Path(file.path), status.st_size, status.st_mtime)

@@ -38,7 +38,7 @@ class Executable:
     def __init__(self, stages: Stages, threads: int | None = None) -> None:
         self.stages = stages
         self.threads = threads
-        self._turn = turn_over(state.cell for state in stages.last.graph.state if state.cell is not None)
+        self._turn = turn_over(state.cell for state in self.interface.state if state.cell is not None)
         self._admitted: set[tuple[tuple[int, ...], ...]] = set()
         self.precondition: Callable[[Sequence[Any]], None] | None = None  # asked before arrays of new shapes run
 
@@ -46,6 +46,11 @@ class Executable:
     def graph(self) -> Graph:
         """The graph that runs: the one after the last pass."""
         return self.stages.last.graph
+
+    @property
+    def interface(self) -> Graph:
+        """A graph of the inputs, state, outputs and updates of the one that runs; its nodes may be missing."""
+        return self.graph
 
     @property
     def _observed_graph(self) -> Graph:
@@ -72,21 +77,21 @@ class Executable:
         if len(shapes) < len(arrays) or shapes not in self._admitted:
             if self.precondition is not None:
                 self.precondition(arrays)
-            traced = self.stages[next(iter(self.stages))].graph
+            traced = self.stages.first.graph
             admit(traced, bind_arguments(traced, arrays)[1])
             self._admitted.add(shapes)
 
     def _targets(self, out: Any, outputs: Sequence[Array]) -> list[Array]:
         targets = list(out) if isinstance(out, tuple | list) else [out]
         if len(targets) != len(outputs):
-            raise ArgumentError(f"@{self.graph.name} gives {len(outputs)} outputs, but out has {len(targets)}")
-        for value, target, array in zip(self.graph.outputs, targets, outputs, strict=True):
+            raise ArgumentError(f"@{self.interface.name} gives {len(outputs)} outputs, but out has {len(targets)}")
+        for value, target, array in zip(self.interface.outputs, targets, outputs, strict=True):
             if not isinstance(target, np.ndarray) or target.shape != array.shape or target.dtype != array.dtype:
                 given = type(target).__name__
                 what = f"{target.dtype}{list(target.shape)}" if isinstance(target, np.ndarray) else f"a {given}"
-                raise ShapeError(f"@{self.graph.name}: an output is {type_of(array)}, but its out is {what}")
+                raise ShapeError(f"@{self.interface.name}: an output is {type_of(array)}, but its out is {what}")
             if not target.flags.writeable:
-                raise ArgumentError(f"@{self.graph.name}: out for {value.type} is read-only")
+                raise ArgumentError(f"@{self.interface.name}: out for {value.type} is read-only")
         return targets
 
     # -- looking into it --------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ state. Passes may replace the op that refuses by others that would not, so execu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-from graphc.dim import Dim, evaluate_extent
+from graphc.dim import Dim, dim, evaluate_extent
 from graphc.errors import GraphcError
-from graphc.ir import Graph, Node
-from graphc.types import TensorType
+from graphc.ir import Graph, Literal, Node, Value
+from graphc.text.attribute_text import print_attribute
+from graphc.types import TensorType, f32
 
 
 def admit(graph: Graph, dims: Mapping[str, int]) -> None:
@@ -33,6 +34,27 @@ def admit(graph: Graph, dims: Mapping[str, int]) -> None:
                 node.op.infer(*types, **attributes)
             except GraphcError as error:
                 raise error.located(line=node.line, where=node.provenance.where) from None
+
+
+def asked(graph: Graph) -> Graph:
+    """A graph of the calls that `admit` asks about, each once, over inputs of the types of their operands.
+
+    It is what the graph is to `admit`, but for where the nodes come from. The graph has no regions.
+    """
+    inputs = [Value("dims", TensorType(f32, tuple(map(dim, sorted(graph.dims)))))]  # so that all are known
+    nodes: dict[Hashable, Node] = {}
+    for node in filter(_mentions_dims, graph.nodes):
+        types = tuple((each.type, each.key if isinstance(each, Literal) else None) for each in node.operands)
+        key = node.op, types, tuple(map(print_attribute, node.attributes.values()))
+        if key not in nodes:
+            operands = tuple(
+                each if isinstance(each, Literal) else Value(f"x{len(nodes)}.{number}", each.type)
+                for number, each in enumerate(node.operands)
+            )
+            results = tuple(Value(f"y{len(nodes)}.{number}", each.type) for number, each in enumerate(node.results))
+            inputs += [each for each in operands if not isinstance(each, Literal)]
+            nodes[key] = Node(node.op, operands, node.attributes, results)
+    return Graph(graph.name, tuple(inputs), tuple(nodes.values()), ())
 
 
 def _mentions_dims(node: Node) -> bool:

@@ -26,12 +26,14 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphc.errors import ArgumentError, OpAttributeError, TraceError, UnknownOpError
@@ -118,6 +120,7 @@ class Op:
     commutative: bool = False
     doc: str = ""
     results: tuple[str, ...] = ()
+    module: str = ""  # that declares it
 
     def __call__(self, *operands: Any, **attributes: Any) -> Any:
         return current_recorder(self.name).apply(self, operands, attributes)
@@ -208,7 +211,7 @@ def define_op(
     return _register(
         Op(
             name, kind, Signature.of(infer), infer, reference, vjp, jvp, scalar, None,
-            tuple(samples), accepts, promoted, commutative, doc,
+            tuple(samples), accepts, promoted, commutative, doc, module=_declaring_module(),
         )
     )  # fmt: skip
 
@@ -240,7 +243,7 @@ def composite(
         return _register(
             Op(
                 title, Kind.COMPOSITE, Signature.of(body), infer, None, vjp, jvp,
-                body_function=body, samples=tuple(samples), doc=doc, results=results,
+                body_function=body, samples=tuple(samples), doc=doc, results=results, module=_declaring_module(),
             )
         )  # fmt: skip
 
@@ -255,6 +258,18 @@ def no_gradient(g: Any, y: Any, *operands: Any, **attributes: Any) -> tuple[None
 def no_tangent(tangents: Any, y: Any, *operands: Any, **attributes: Any) -> None:
     """The jvp that goes with `no_gradient`."""
     return None
+
+
+def _declaring_module() -> str:
+    """The module whose own lines declare an op, maybe through functions of `graphc.ops.declare`."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_name != "<module>" and _is_graphcs(frame):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _is_graphcs(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "graphc"
 
 
 def _register(op: Op) -> Op:

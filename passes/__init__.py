@@ -71,3 +71,15 @@ DEFAULT = (
 def default_pipeline() -> Pipeline:
     """The passes that `gc.compile` runs unless it is given a pipeline."""
     return Pipeline(DEFAULT)
+
+
+def comes_with_graphc(pipeline: Pipeline) -> bool:
+    """Whether all passes of a pipeline are graphc's own, with the rules that they came with."""
+    return all(_DELIVERED.get(each.name) == _contents(each) for each in pipeline.passes)
+
+
+def _contents(each: Pass) -> tuple[Pass, tuple[Rule, ...]]:
+    return each, tuple(each.rules) if isinstance(each, RewritePass) else ()
+
+
+_DELIVERED = {name: _contents(each) for name, each in PASSES.items()}  # before users add passes, and rules to passes

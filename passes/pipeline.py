@@ -9,11 +9,13 @@ graph that it is given and the graph after every pass, times each, and names the
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphc.collector import collection_held_back
 from graphc.errors import ArgumentError
 from graphc.ir import Graph
 from graphc.verify import verify
@@ -95,19 +97,46 @@ class Stage:
 
 
 class Stages(Mapping[str, Stage]):
-    """The stages of a compilation by name, in order; a pass that runs twice has `name` and `name.2`."""
+    """The stages of a compilation by name, in order; a pass that runs twice has `name` and `name.2`.
 
-    def __init__(self, stages: Sequence[Stage] = ()) -> None:
-        self._stages: dict[str, Stage] = {}
+    Passes may wait until somebody looks at what they give: `stages.later(work)`. All that is asked here, but for
+    `known` and `pipeline`, lets them run.
+    """
+
+    def __init__(self, stages: Sequence[Stage] = (), pipeline: Pipeline | None = None) -> None:
+        self.known: dict[str, Stage] = {}  # the stages that there are so far
+        self.pipeline = pipeline  # whose passes wait, if they do
+        self._waiting: list[Callable[[Stages], None]] = []
+        self._turn = threading.RLock()
         for stage in stages:
             self.append(stage)
 
     def append(self, stage: Stage) -> None:
         name, count = stage.name, 1
-        while name in self._stages:
+        while name in self.known:
             count += 1
             name = f"{stage.name}.{count}"
-        self._stages[name] = Stage(name, stage.graph, stage.seconds, stage.counts)
+        self.known[name] = Stage(name, stage.graph, stage.seconds, stage.counts)
+
+    def later(self, work: Callable[[Stages], None]) -> None:
+        """Have more stages appended once somebody looks; what waits runs in order, and once."""
+        self._waiting.append(work)
+
+    @property
+    def _stages(self) -> dict[str, Stage]:
+        """All stages."""
+        with self._turn:
+            if self._waiting:
+                before, waiting = dict(self.known), self._waiting
+                self._waiting = []  # passes look at the stages before them
+                try:
+                    with collection_held_back():
+                        for work in waiting:
+                            work(self)
+                except BaseException:
+                    self.known, self._waiting = before, waiting
+                    raise
+            return self.known
 
     def __getitem__(self, name: str) -> Stage:
         if name not in self._stages:
@@ -119,6 +148,11 @@ class Stages(Mapping[str, Stage]):
 
     def __len__(self) -> int:
         return len(self._stages)
+
+    @property
+    def first(self) -> Stage:
+        """The graph as it was traced."""
+        return next(iter(self.known.values()))
 
     @property
     def last(self) -> Stage:
@@ -153,6 +187,16 @@ class Pipeline:
         """
         if stages is None:
             stages = Stages([Stage("trace", verify(graph))])
+        self._append_to(stages, graph)
+        return stages
+
+    def run_later(self, graph: Graph, stages: Stages | None = None) -> Stages:
+        """The stages that `run` gives, whose passes wait until somebody looks at them, such as a backend."""
+        waiting = Stages([Stage("trace", verify(graph))] if stages is None else [*stages.known.values()], self)
+        waiting.later(lambda waiting: self._append_to(waiting, graph))
+        return waiting
+
+    def _append_to(self, stages: Stages, graph: Graph) -> None:
         for each in self.passes:
             start = time.perf_counter()
             new, counts = each.run(graph)
@@ -160,7 +204,6 @@ class Pipeline:
             if new is not graph:  # which has been verified
                 graph = verify(new, after=each.name)
             stages.append(Stage(each.name, graph, seconds, counts))
-        return stages
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -77,6 +77,7 @@ def checked_dims(graph: Graph, given: Mapping[str, Any], what: str) -> dict[str,
 class Lowered:
     """A graph as kernels, and what was decided on the way."""
 
+    source: Graph  # after the passes of the pipeline
     program: Program
     ledger: Ledger
 
@@ -84,7 +85,8 @@ class Lowered:
 def lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
     """The backend's own passes, as stages of the pipeline; raises MemoryBudgetError where no plan fits."""
     start = time.perf_counter()
-    prepared = prepare(stages.last.graph)
+    source = stages.last.graph
+    prepared = prepare(source)
     stages.append(Stage("prepare", verify(prepared, after="prepare"), time.perf_counter() - start))
     start = time.perf_counter()
     if budget is None:
@@ -97,7 +99,7 @@ def lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
     fused, ledger = fuse_with_ledger(smaller)
     counts = {"kernels": len(fused.nodes), "edges fused": sum(edge.fused for edge in ledger)}
     stages.append(Stage("fuse", verify(fused, after="fuse"), time.perf_counter() - start, counts))
-    return Lowered(Program(fused, prepares=True), ledger)
+    return Lowered(source, Program(fused, prepares=True), ledger)
 
 
 def _fitting(prepared: Graph, budget: MemoryBudget) -> Rematerialized:

@@ -24,12 +24,13 @@ from graphc.arguments import bind_arguments
 from graphc.backends.cpu.again import Again
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
-from graphc.backends.cpu.budget import SMALL, MemoryBudget, check_budget, checked_dims, lower
+from graphc.backends.cpu.budget import SMALL, Lowered, MemoryBudget, check_budget, checked_dims, lower
+from graphc.backends.cpu.kept import find, keep, key_of
 from graphc.backends.cpu.native_code import Compiled, compile_program
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.profile import Profile, profile
 from graphc.backends.cpu.results import Results
-from graphc.backends.cpu.steps import Kernel
+from graphc.backends.cpu.steps import Kernel, Steps
 from graphc.backends.cpu.threads import thread_count
 from graphc.backends.executable import Executable
 from graphc.backends.memory_plan import ALIGNMENT, MemoryPlan
@@ -42,6 +43,7 @@ from graphc.state import Cell, without_cells
 from graphc.types import type_of
 
 if TYPE_CHECKING:
+    from graphc.passes.fuse import Ledger
     from graphc.passes.pipeline import Stages
 
 Array = np.ndarray[Any, Any]
@@ -56,14 +58,22 @@ class CpuExecutable(Executable):
     backend = "cpu"
 
     def __init__(self, stages: Stages, threads: int | None = None, memory_budget: Any = None) -> None:
+        self.memory_budget = None if memory_budget is None else MemoryBudget.of(memory_budget, stages.last.graph)
+        self._lowered: Lowered | None = None
+        key = key_of(stages) if memory_budget is None else None
+        self._kept = None if key is None else find(key, stages)
+        if self._kept is None:
+            self._lowered = lower(stages, self.memory_budget)
+            self.program: Steps = self._lowered.program
+        else:
+            stages.later(self._lower_again)
+            self.program = self._kept.steps
         super().__init__(stages, threads)
         self.thread_count = thread_count(threads)
-        self._source_graph = stages.last.graph
-        self.memory_budget = None if memory_budget is None else MemoryBudget.of(memory_budget, self._source_graph)
-        lowered = lower(stages, self.memory_budget)
-        self.ledger, self.program = lowered.ledger, lowered.program
         self._native: Compiled = compile_program(self.program, self.thread_count)
         self.compile_report = self._native.report
+        if key is not None and self._lowered is not None:
+            keep(key, self._lowered.program, self._lowered.source)
         self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}
         self._status = np.zeros(_STATUS_WORDS, np.int64)
         self._arena = np.empty(0, np.uint8)
@@ -71,7 +81,7 @@ class CpuExecutable(Executable):
         self._current: Binding | None = None
         self._again: Again | None = None  # what a call is that is like the one before
         self._epoch = -1
-        self._cells = {state.value: state.cell for state in self.graph.state}
+        self._cells = {state.value: state.cell for state in self.interface.state}
         self._constants = {value: np.array(array, order="C") for value, array in self.program.all_constants()}
         self._preparation = Preparation(self.program, self._constants) if self.program.prepared else None
         if self._preparation is not None:
@@ -84,7 +94,30 @@ class CpuExecutable(Executable):
     @property
     def kernels(self) -> list[Kernel]:
         """The distinct kernels, in the order of their first call."""
+        self._lowering  # noqa: B018 - which gives them their nests
         return self.program.kernels
+
+    @property
+    def ledger(self) -> Ledger:
+        """For every edge of the graph whether one kernel computes both ends, and why."""
+        return self._lowering.ledger
+
+    @property
+    def interface(self) -> Graph:
+        return self.program.graph
+
+    @property
+    def _lowering(self) -> Lowered:
+        """What became of the graph on the way to its kernels: found out now, where these were kept."""
+        if self._lowered is None:
+            self.stages.last  # noqa: B018 - runs what waits
+        assert self._lowered is not None
+        return self._lowered
+
+    def _lower_again(self, stages: Stages) -> None:
+        lowered = lower(stages, None)
+        self.program.complete(lowered.program)
+        self._lowered = lowered
 
     @property
     def memory_plan(self) -> MemoryPlan:
@@ -107,15 +140,15 @@ class CpuExecutable(Executable):
         `print` shows the arena's buffers and what lies outside of it, the model's state, constants and results; a call
         holds that, and no more. Raises ArgumentError where a named dim has no extent, or there is none of a name.
         """
-        known = checked_dims(self.graph, dims, "plan_memory")
-        shapes = tuple(tuple(evaluate_extent(e, known) for e in value.type.shape) for value in self.graph.inputs)
+        known = checked_dims(self.interface, dims, "plan_memory")
+        shapes = tuple(tuple(evaluate_extent(e, known) for e in value.type.shape) for value in self.interface.inputs)
         binding = self._bindings.get(shapes)
         return (binding or Binding(self.program, known, shapes, SMALL)).memory_plan
 
     def explain(self, name: str) -> str:
         """What became of a value: the kernel that computes it, and the decisions on its edges."""
         bare = name.removeprefix("%")
-        value = self._source_graph[bare]  # KeyError with close matches
+        value = self._lowering.source[bare]  # KeyError with close matches
         home = next((node for node in self.graph.nodes if _computes(node, bare)), None)
         lines = [f"%{bare}: {value.type}"]
         if home is not None:
@@ -126,7 +159,7 @@ class CpuExecutable(Executable):
 
     @property
     def _observed_graph(self) -> Graph:
-        return self._source_graph
+        return self._lowering.source
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -177,10 +210,11 @@ class CpuExecutable(Executable):
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:
         """Time every kernel of a call by itself, on one thread; state stays as it is."""
         arrays = tuple(without_cells(arrays))
+        self._lowering  # noqa: B018 - which gives the steps their nodes
         with self._turn:
             binding, _ = self._bind(arrays)
             results = self._fill_in(binding)
-            cells = [cell for old, _ in self.graph.updates if (cell := self._cells[old]) is not None]
+            cells = [cell for old, _ in self.interface.updates if (cell := self._cells[old]) is not None]
             before = [cell.storage.copy() for cell in cells]
             timings = profile(self._native, binding, repeats)
             self._status[:] = 0
@@ -199,7 +233,7 @@ class CpuExecutable(Executable):
             return known, arrays
         if self.precondition is not None:
             self.precondition(arrays)
-        given, dims = bind_arguments(self.graph, arrays)
+        given, dims = bind_arguments(self.interface, arrays)
         shapes = tuple([array.shape for array in given])
         binding = self._bindings.pop(shapes, None)
         if binding is None:
@@ -212,7 +246,9 @@ class CpuExecutable(Executable):
         given = [a if a.flags.aligned else a.copy() for a in given]
         if not binding.place(given):
             found = ", ".join(str(type_of(array)) for array in given)
-            raise BackendError(f"@{self.graph.name}: arrays of the types ({found}) do not fit the table made for them")
+            raise BackendError(
+                f"@{self.interface.name}: arrays of the types ({found}) do not fit the table made for them"
+            )
         return binding, given
 
     def _binding_for(self, arrays: Sequence[Any]) -> Binding | None:
@@ -225,10 +261,12 @@ class CpuExecutable(Executable):
         return binding
 
     def _admit(self, arrays: Sequence[Any]) -> None:
-        traced = self.stages[next(iter(self.stages))].graph
+        traced = self.stages.first.graph
         dims = bind_arguments(traced, arrays)[1]
         admit(traced, dims)
-        admit(self._source_graph, dims)  # ops within composites may refuse extents, too
+        if self._lowered is None and self._kept is not None and self._kept.admits(dims):
+            return
+        admit(self._lowering.source, dims)  # ops within composites may refuse extents, too
 
     def _new_binding(self, dims: dict[str, int], shapes: tuple[tuple[int, ...], ...]) -> Binding:
         binding = Binding(self.program, dims, shapes, SMALL)
@@ -253,13 +291,13 @@ class CpuExecutable(Executable):
             binding.set_base(self._base, address_of(self._status))
             binding.views.clear()
             binding.result_views = None
-        arrays = model_state.storage_of(self.graph)
-        for state, array in zip(self.graph.state, arrays, strict=True):
+        arrays = model_state.storage_of(self.interface)
+        for state, array in zip(self.interface.state, arrays, strict=True):
             places = binding.places.get(("read", state.value))
             if places is not None:
                 places.put(binding.rows, address_of(array))
         self._spares = []
-        for old, new in self.graph.updates:
+        for old, new in self.interface.updates:
             cell = self._cells[old]
             places = binding.places.get(("write", old))
             if places is None or cell is None:
@@ -283,7 +321,7 @@ class CpuExecutable(Executable):
 
     def _result_shells(self, binding: Binding) -> list[Array]:
         """Arrays of the results' shapes, for checking `out` before anything runs."""
-        return [np.empty(binding.shape(value), value.type.dtype.numpy) for value in self.graph.outputs]
+        return [np.empty(binding.shape(value), value.type.dtype.numpy) for value in self.interface.outputs]
 
     def _outputs(self, binding: Binding, given: Sequence[Array], large: dict[Value, Array]) -> Sequence[Array]:
         """The results, each an array that nobody else holds."""
@@ -291,7 +329,7 @@ class CpuExecutable(Executable):
             return [view.copy() for view in binding.result_views]
         results: list[Array] = []
         handed_out: set[int] = set()
-        for value in self.graph.outputs:
+        for value in self.interface.outputs:
             if isinstance(value, Literal):
                 results.append(literal_array(value, binding.dims))
                 continue
@@ -303,8 +341,8 @@ class CpuExecutable(Executable):
             else:
                 array = large[root] if root in large else self._array_of(binding, root, given)
                 results.append(np.array(array, order="C", copy=True).reshape(binding.shape(value)))
-        if all(value in binding.views for value in self.graph.outputs):
-            binding.result_views = [binding.views[value] for value in self.graph.outputs]
+        if all(value in binding.views for value in self.interface.outputs):
+            binding.result_views = [binding.views[value] for value in self.interface.outputs]
         return results
 
     def _array_of(self, binding: Binding, root: Value, given: Sequence[Array]) -> Array:
@@ -329,7 +367,7 @@ class CpuExecutable(Executable):
             cell = self._cells[root]
             assert cell is not None
             return cell.storage
-        return given[self.graph.inputs.index(root)]
+        return given[self.interface.inputs.index(root)]
 
     def _commit(self, binding: Binding, given: Sequence[Array]) -> None:
         """The state as the run leaves it: all cells at once."""
@@ -353,8 +391,8 @@ class CpuExecutable(Executable):
     def _raise(self, arrays: Sequence[Any]) -> None:
         """A kernel met trouble, and nothing has been written to the state: let the interpreter say what it is."""
         self._status[:] = 0
-        interpret(self._source_graph, arrays)
-        raise BackendError(f"a kernel of @{self.graph.name} met trouble that the interpreter does not see")
+        interpret(self._lowering.source, arrays)
+        raise BackendError(f"a kernel of @{self.interface.name} met trouble that the interpreter does not see")
 
 
 def _computes(node: Any, name: str) -> bool:

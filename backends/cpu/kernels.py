@@ -32,6 +32,7 @@ import numpy as np
 from graphc.backends import cache
 from graphc.backends.cpu.jobs import FLAGS, Compiled, Job, compile_jobs, import_source, stored
 from graphc.backends.cpu.machine import machine
+from graphc.backends.fingerprint import source_hash
 from graphc.errors import ArgumentError, BackendError
 
 PROCESSES = "GRAPHC_COMPILE_PROCESSES"
@@ -115,7 +116,7 @@ def interpreted() -> bool:
 
 
 def _job(source: Source, folder: Path) -> Job:
-    key = cache.digest(source.key or source.text, source.function, source.signature, *_surroundings(), *_target())
+    key = cache.digest(source.key or source.text, source.function, source.signature, *surroundings())
     return Job(key, _name(source), source.text, source.function, source.signature, str(folder))
 
 
@@ -123,6 +124,11 @@ def _name(source: Source) -> str:
     """A file name that is a Python name, with a hash of the text at its end."""
     title = re.sub(r"\W+", "_", source.title, flags=re.ASCII).strip("_")[:60] or "kernel"
     return f"{title}_{cache.digest(source.text.encode())[:12]}"
+
+
+def surroundings() -> tuple[str, ...]:
+    """What the code of kernels depends on, besides their text."""
+    return (*_surroundings(), *_target())
 
 
 def _target() -> tuple[str, ...]:
@@ -137,13 +143,7 @@ def _surroundings() -> tuple[str, ...]:
     import llvmlite
 
     versions = (sys.version, platform.machine(), sys.platform, np.__version__, llvmlite.__version__, _numba_version())
-    return (*versions, repr(sorted(FLAGS.items())), support_hash(Path(__file__).parent))
-
-
-def support_hash(folder: Path) -> str:
-    """A hash of all Python files of a folder and its sub-folders."""
-    files = sorted(folder.rglob("*.py"))
-    return cache.digest(*(part for file in files for part in (file.relative_to(folder).as_posix(), file.read_bytes())))
+    return (*versions, repr(sorted(FLAGS.items())), source_hash(Path(__file__).parent))
 
 
 def _numba_version() -> str:

@@ -69,7 +69,8 @@ def profile(code: Compiled, binding: Binding, repeats: int) -> Profile:
             best[entry] = min(best[entry], time.perf_counter() - start)
     return Profile(
         [
-            Timing(call.step.node.results[0].name, call.slices, seconds * 1e6, call.step.node)
+            Timing(node.results[0].name, call.slices, seconds * 1e6, node)
             for call, seconds in zip(binding.calls, best, strict=True)
+            if (node := call.step.node) is not None
         ]
     )

@@ -34,7 +34,7 @@ class Kernel:
     name: str
     source: str
     key: str
-    nest: Nest | Chain | None
+    nest: Nest | Chain | None  # None for kernels without one, too
     calls: int = 0
     path: str = ""
     address: int = 0
@@ -50,7 +50,7 @@ class Step:
 
     kernel: Kernel
     source: KernelSource
-    node: Node
+    node: Node | None  # None where the steps are kept ones
     operands: dict[Buffer, Value]  # what the kernel's inputs and outputs are in the graph
     shares: dict[Value, tuple[Value, ...]] = field(default_factory=dict)  # results that may lie in operands' memory
     loop: Loop | None = None  # of a `map` or a `scan`: what is called for each place
@@ -81,6 +81,13 @@ class Steps:
         while value in self.alias:
             value = self.alias[value]
         return value
+
+    def complete(self, made: Steps) -> None:
+        """Take over nodes and nests from the steps that the same graph has given once more."""
+        for kernel, same in zip(self.kernels, made.kernels, strict=True):
+            kernel.nest = same.nest
+        for step, like in zip((*self.prepared, *self.steps), (*made.prepared, *made.steps), strict=True):
+            step.node = like.node
 
     def preparation(self) -> Steps:
         """The steps that depend on state alone as a program; its results are what the other steps read."""

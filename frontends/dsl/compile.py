@@ -41,7 +41,7 @@ def compile(
         raise ArgumentError(f"threads is {threads!r}; it takes a positive integer, or None for GRAPHC_NUM_THREADS")
     with collection_held_back():
         graph = as_graph(target, inputs)
-        return graphc.backends.build(as_pipeline(pipeline).run(graph), backend, threads, memory_budget)
+        return graphc.backends.build(as_pipeline(pipeline).run_later(graph), backend, threads, memory_budget)
 
 
 def as_graph(target: Graph | Callable[..., Any], inputs: Any) -> Graph:

@@ -57,7 +57,7 @@ def load_state_dict(step: TrainingStep, given: Mapping[str, Any]) -> None:
 @contextmanager
 def all_or_nothing(step: TrainingStep) -> Iterator[None]:
     """When the block fails, the cells of the step, its model and its optimizer have their old values again."""
-    cells = {state.cell for state in step.graph.state if state.cell is not None}
+    cells = {state.cell for state in step.interface.state if state.cell is not None}
     cells |= {cell for _, cell in (*step.objective.named_parameters(), *step.objective.named_buffers())}
     cells |= {step.rng, *step.sums.named().values()}
     before = [(cell, cell.array) for cell in cells]
@@ -74,7 +74,7 @@ def _read_by(step: TrainingStep) -> dict[str, Cell]:
     """The cells of a model that is a plain function: the parameters and buffers that it reads."""
     return {
         state.value.name: state.cell
-        for state in step.graph.state
+        for state in step.interface.state
         if state.kind in ("parameter", "buffer") and state.cell is not None
     }
 

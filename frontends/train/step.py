@@ -160,7 +160,7 @@ class TrainingStep:
         first = [traced, stage("autodiff", derived.graph)]
 
         def executable(last: Stage) -> Any:
-            built = self._build(self._pipeline.run(last.graph, Stages([*first, last])))
+            built = self._build(self._pipeline.run_later(last.graph, Stages([*first, last])))
             built.precondition = self._preconditions.check
             return built
 

@@ -285,7 +285,7 @@ def test_text_function_signature_and_vectors_make_another_object(monkeypatch):
 def test_a_changed_support_module_makes_another_object(monkeypatch):
     identity = Source("identity", IDENTITY, signature=OF_FLOATS)
     load([identity])
-    monkeypatch.setattr(kernels, "support_hash", lambda folder: "changed")
+    monkeypatch.setattr(kernels, "source_hash", lambda folder: "changed")
     kernels._surroundings.cache_clear()
     try:
         assert counts(load([identity])[1]) == (1, 0, 0)
@@ -296,15 +296,15 @@ def test_a_changed_support_module_makes_another_object(monkeypatch):
 def test_support_modules_are_all_files_by_name_and_content(tmp_path):
     (tmp_path / "functions").mkdir()
     (tmp_path / "pointer.py").write_text("x = 1\n")
-    hashes = [kernels.support_hash(tmp_path)]
+    hashes = [kernels.source_hash(tmp_path)]
     for name, text in [("pointer.py", "x = 2\n"), ("functions/log.py", ""), ("functions/log.py", "y = 1\n")]:
         (tmp_path / name).write_text(text)
-        hashes.append(kernels.support_hash(tmp_path))
+        hashes.append(kernels.source_hash(tmp_path))
     (tmp_path / "functions" / "log.py").rename(tmp_path / "functions" / "exp.py")
-    hashes.append(kernels.support_hash(tmp_path))
+    hashes.append(kernels.source_hash(tmp_path))
     assert len(set(hashes)) == 5
     (tmp_path / "notes.txt").write_text("nothing to do with it")
-    assert kernels.support_hash(tmp_path) == hashes[-1]
+    assert kernels.source_hash(tmp_path) == hashes[-1]
 
 
 def test_the_version_of_numba_is_found_without_importing_it():
