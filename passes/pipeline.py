@@ -46,6 +46,10 @@ class Pass:
             raise ArgumentError(f"pass {self.name!r} gave {type(new).__name__} instead of a Graph")
         return new, counts
 
+    def settled(self) -> Pass:
+        """The pass as it is now: a set of rules may change before it runs."""
+        return self
+
 
 PASSES: dict[str, Pass] = {}
 
@@ -193,7 +197,8 @@ class Pipeline:
     def run_later(self, graph: Graph, stages: Stages | None = None) -> Stages:
         """The stages that `run` gives, whose passes wait until somebody looks at them, such as a backend."""
         waiting = Stages([Stage("trace", verify(graph))] if stages is None else [*stages.known.values()], self)
-        waiting.later(lambda waiting: self._append_to(waiting, graph))
+        settled = Pipeline([each.settled() for each in self.passes])
+        waiting.later(lambda waiting: settled._append_to(waiting, graph))
         return waiting
 
     def _append_to(self, stages: Stages, graph: Graph) -> None:

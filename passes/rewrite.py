@@ -99,6 +99,9 @@ class RewritePass(Pass):
         object.__setattr__(self, "rules", rules if isinstance(rules, RuleSet) else RuleSet(rules))
         super().__init__(name, self.rewrite, doc)
 
+    def settled(self) -> Pass:
+        return RewritePass(self.name, [*self.rules], self.doc)
+
     def rewrite(self, graph: Graph) -> tuple[Graph, dict[str, int]]:
         """The graph after the rules, regions included, and the applications of each rule."""
         return in_regions_too(lambda graph: apply_rules(graph, self.rules))(graph)

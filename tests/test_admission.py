@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.admission import admit
+from graphc.admission import admit, asked
 from graphc.composites.requirement import require_extent
 
 
@@ -56,3 +56,24 @@ def test_the_gradient_passes_a_requirement() -> None:
 def test_the_maximum_over_a_named_axis_that_is_empty_is_refused() -> None:
     with pytest.raises(gc.errors.GraphcError, match="max"):
         gc.evaluate(gc.trace(lambda x: gc.max(x, axis=0), gc.f32["N", 3]), np.zeros((0, 3), np.float32))
+
+
+def test_what_is_asked_can_be_written_down() -> None:
+    def twice(x, y):
+        tails = [require_extent(x + y, extent=x.shape[0] - 3, at_least=1, reason="too few rows") for _ in range(2)]
+        return tails[0] * tails[1] + gc.full((x.shape[0], 2), 0.5), gc.zeros((3,)) + 1.0
+
+    traced = gc.trace(twice, gc.f32["N", 2], gc.f32["N", 2])
+    written = gc.parse(str(asked(traced)))
+    assert written.count("require_extent") == 1
+    assert written.count() < traced.count()
+    assert str(asked(written)) == str(written)
+    for extent in (1, 3, 4, 9):
+        problems = []
+        for each in (traced, written):
+            try:
+                admit(each, {"N": extent})
+            except gc.errors.ShapeError as error:
+                problems.append(error.rule)
+        assert len(problems) == (2 if extent < 4 else 0)
+        assert len(set(problems)) <= 1
