@@ -34,6 +34,8 @@ DEFAULT_SIZE = 1_000_000_000
 STEPS = ".steps"  # files of `graphc.backends.cpu.kept`
 
 _HOUR = 3600.0
+_DAY = 24 * _HOUR
+_TOTAL = ".total"  # a file beside the kernels: the bytes of the whole cache, and when they were counted
 _FOOTER = re.compile(rb"\ngraphc cache 1 ([0-9a-f]{8}) ([0-9a-f]{64})\n\Z")
 _FOOTER_LENGTH = len("\ngraphc cache 1 ") + 8 + 1 + 64 + 1
 
@@ -184,23 +186,28 @@ def _parse(content: bytes) -> tuple[bytes, dict[str, Any]] | None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Rename a new file into place, readable by its owner alone.
-
-    Not flushed to disk: what a crash leaves is noticed by its checksum, and made again.
-    """
+    """Rename a new file into place; a warning where that is not possible."""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # with permissions 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        _rename_into_place(path, data)
     except OSError as error:
         if not path.exists():  # Windows does not replace a file that another process reads: theirs is as good
             _warn_once("write", f"a kernel cannot be kept for the next process: {error}")
+
+
+def _rename_into_place(path: Path, data: bytes) -> None:
+    """Make a file whole, readable by its owner alone.
+
+    Not flushed to disk: what a crash leaves is noticed by its checksum, and made again.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # with permissions 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 # -- the whole of it ----------------------------------------------------------------------------------------------
@@ -252,7 +259,11 @@ def _entries(root: Path) -> Iterator[Entry]:
 
 def prune(size: int | None = None) -> list[Entry]:
     """Remove what was not used for longest until the rest fits the limit, and what writers that died left behind."""
-    allowed = limit() if size is None else size
+    return _prune(limit() if size is None else size)[0]
+
+
+def _prune(allowed: int) -> tuple[list[Entry], int]:
+    """What was removed, and the bytes that are left."""
     found = entries()
     total = sum(entry.size for entry in found)
     now = time.time()
@@ -262,7 +273,25 @@ def prune(size: int | None = None) -> list[Entry]:
         if (total > allowed or abandoned) and _remove(entry):
             removed.append(entry)
             total -= entry.size
-    return removed
+    return removed, total
+
+
+def make_room(path: Path, added: int) -> None:
+    """Prune where so many bytes, just added to a folder of the cache, may have taken it over its limit.
+
+    A note says what the cache holds, so that not every file is looked at whenever one is added. It misses some of what
+    processes add at the same moment; after a day, or where it makes no sense, all is counted again.
+    """
+    note = path / _TOTAL
+    try:
+        total, counted = map(int, note.read_bytes().split())
+    except (OSError, ValueError):
+        total, counted = 0, 0
+    total += added
+    if not (0 <= time.time() - counted < _DAY and added <= total <= limit()):
+        total, counted = _prune(limit())[1], int(time.time())
+    with contextlib.suppress(OSError):
+        _rename_into_place(note, f"{total} {counted}\n".encode())
 
 
 def verify() -> tuple[int, list[Entry]]:

@@ -130,7 +130,7 @@ def reports(executable: Any) -> dict[str, str]:
 def cached() -> dict[str, int]:
     """How many files of each ending the cache directory holds."""
     folder = Path(os.environ["GRAPHC_CACHE_DIR"])
-    return dict(sorted(Counter(path.suffix or path.name for path in folder.rglob("*") if path.is_file()).items()))
+    return dict(sorted(Counter(path.suffix for path in folder.rglob("*") if path.is_file() and path.suffix).items()))
 
 
 PROCESSES: dict[str, Callable[[argparse.Namespace], Any]] = {"first-step": first_step, "batch-sizes": batch_sizes}

@@ -74,7 +74,9 @@ def keep(key: str, steps: Steps, source: Graph) -> None:
         return
     writer = _Writer()
     content = writer.steps(steps) | {"key": key, "admission": str(asked(source))}
-    cache.write(_path(key), b"".join(writer.arrays), content)
+    path = _path(key)
+    cache.write(path, b"".join(writer.arrays), content)
+    cache.make_room(path.parent, path.stat().st_size if path.exists() else 0)
 
 
 def find(key: str, stages: Stages) -> Kept | None:

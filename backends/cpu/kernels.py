@@ -99,9 +99,11 @@ def load(sources: Sequence[Source]) -> tuple[list[Loaded], Report]:
         for job in {job.path: job for job in jobs}.values():
             _keep_source(job, exactly=job in missing)
         if missing:
-            for key, compiled in compile_jobs(missing, _helpers(missing)).items():
+            made = compile_jobs(missing, _helpers(missing))
+            for key, compiled in made.items():
                 _link(wanted[key], compiled)
-            cache.prune()
+            objects, texts = (len(data) for data, _ in made.values()), (len(job.text) for job in missing)
+            cache.make_room(folder, sum(objects) + sum(texts))
         counts = len(missing), len(wanted) - len(missing), len(jobs) - len(wanted)
         loaded = [Loaded(_addresses[job.key], job.path) for job in jobs]
     return loaded, Report(*counts, time.perf_counter() - start)

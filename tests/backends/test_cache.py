@@ -273,6 +273,57 @@ def test_pruning_removes_what_a_writer_left_behind_but_not_what_one_writes_now()
     assert new.exists()
 
 
+@pytest.fixture
+def counted(monkeypatch):
+    """How often all files were looked at."""
+    counts = []
+    entries = cache.entries
+    monkeypatch.setattr(cache, "entries", lambda: counts.append(1) or entries())
+    return counts
+
+
+def test_files_are_counted_once_and_again_where_they_may_be_too_many(monkeypatch, counted):
+    folder = cache.folder("cpu")
+    for number in range(5):
+        fill(number + 1)
+        cache.make_room(folder, 1100)
+    assert len(counted) == 1
+    monkeypatch.setenv("GRAPHC_CACHE_SIZE", "3500")
+    cache.make_room(folder, 0)
+    assert len(counted) == 2
+    assert len([*folder.glob("*.o")]) == 3
+    cache.make_room(folder, 0)
+    assert len(counted) == 2
+
+
+@pytest.mark.parametrize("note", [b"", b"1", b"1 2 3", b"x y", b"-5000 {now}", b"0 0", b"0 {later}", b"9" * 9999])
+def test_a_note_that_makes_no_sense_is_made_again(counted, note):
+    now = int(time.time())
+    folder = fill(2)[0].parent
+    note = note.replace(b"{now}", b"%d" % now).replace(b"{later}", b"%d" % (now + 10**6))
+    (folder / ".total").write_bytes(note)
+    cache.make_room(folder, 1000)
+    assert len(counted) == 1
+    total, counted_at = map(int, (folder / ".total").read_bytes().split())
+    assert 2000 < total < 2400
+    assert abs(counted_at - now) < 60
+
+
+def test_a_note_that_cannot_be_written_costs_only_time(monkeypatch, counted):
+    folder = fill(1)[0].parent
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache.make_room(folder, 1000)
+        cache.make_room(folder, 1000)
+    assert len(counted) == 2
+    assert [path.name for path in folder.iterdir()] == ["kernel0.o"]
+
+
 def test_verifying_removes_damaged_objects_and_edited_sources():
     good, bad = fill(2)
     bad.write_bytes(bad.read_bytes()[:-3])

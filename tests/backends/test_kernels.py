@@ -71,7 +71,7 @@ def test_its_source_is_a_file_to_read(folder):
     assert loaded.path.parent == folder
     assert loaded.path.name == f"affine_relu_2_{cache.digest(source(3).text)[:12]}.py"
     assert loaded.path.read_text(encoding="utf-8") == source(3).text
-    assert sorted(path.suffix for path in folder.iterdir()) == [".o", ".py"]
+    assert sorted(path.suffix for path in folder.iterdir() if path.suffix) == [".o", ".py"]
 
 
 def test_a_kernel_of_this_process_is_reused():
@@ -160,7 +160,7 @@ def test_two_processes_may_compile_the_same_at_once(folder):
     for (compiled, found, reused), results, _ in map(finish, [start_process(sources), start_process(sources)]):
         assert (compiled + found, reused) == (2, 0)
         assert results == [42, 63]
-    assert sorted(path.suffix for path in folder.iterdir()) == [".o", ".o", ".py", ".py"]
+    assert sorted(path.suffix for path in folder.iterdir() if path.suffix) == [".o", ".o", ".py", ".py"]
     assert cache.verify() == (4, [])
 
 
