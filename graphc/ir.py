@@ -88,6 +88,7 @@ class Node:
     results: tuple[Value, ...]
     regions: tuple[Graph, ...] = ()
     provenance: Provenance = UNKNOWN
+    sound_among: frozenset[str] | None = field(default=None, init=False, repr=False)  # dims that it was verified among
 
     def __post_init__(self) -> None:
         if not isinstance(self.attributes, MappingProxyType):

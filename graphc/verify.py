@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -26,8 +25,6 @@ from graphc.text.printer import print_update
 from graphc.types import DType, TensorType
 
 _NAME = re.compile(r"[\w.]+")
-
-_sound: WeakKeyDictionary[Node, frozenset[str]] = WeakKeyDictionary()  # nodes, with the dims around them
 
 
 def verify(graph: Graph, after: str | None = None) -> Graph:
@@ -68,11 +65,12 @@ def _verify(graph: Graph, outer: frozenset[str] = frozenset()) -> None:
 def _define(value: Value, defined: dict[str, Value]) -> None:
     if isinstance(value, Literal):
         raise VerifyError(f"the literal {value} stands where a value is defined")
-    if not _NAME.fullmatch(value.name):
-        raise VerifyError(f"{value.name!r} cannot name a value; a name is letters, digits, _ and dots")
-    if value.name in defined:
-        raise VerifyError(f"%{value.name} is defined twice")
-    defined[value.name] = value
+    name = value.name
+    if not _NAME.fullmatch(name):
+        raise VerifyError(f"{name!r} cannot name a value; a name is letters, digits, _ and dots")
+    if name in defined:
+        raise VerifyError(f"%{name} is defined twice")
+    defined[name] = value
 
 
 def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) -> None:
@@ -82,9 +80,9 @@ def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) ->
     for operand in node.operands:
         if not isinstance(operand, Literal) and defined.get(operand.name) is not operand:
             raise VerifyError(f"{op.name}: %{operand.name} is used before it is defined")
-    if _sound.get(node) != dims:
+    if node.sound_among != dims:
         _verify_alone(node, dims)
-        _sound[node] = dims
+        object.__setattr__(node, "sound_among", dims)
     for result in node.results:
         _define(result, defined)
 
@@ -92,7 +90,8 @@ def _verify_node(node: Node, defined: dict[str, Value], dims: frozenset[str]) ->
 def _verify_alone(node: Node, dims: frozenset[str]) -> None:
     """What does not depend on the other nodes: attributes, regions, types."""
     op = node.op
-    if list(node.attributes) != list(op.complete(node.attributes)):
+    if [*node.attributes] != [*op.signature.attributes]:
+        op.complete(node.attributes)  # which says what is missing, or unknown
         raise VerifyError(f"{op.name}: attributes are {list(node.attributes)}; the op is {op.name}{op.signature}")
     for region in node.regions:
         _verify(region, dims)
@@ -113,7 +112,8 @@ def infer_results(node: Node, dims: frozenset[str]) -> tuple[TensorType, ...]:
         if isinstance(operand, Literal):
             check_literal(operand, dims)
     for name, value in node.attributes.items():
-        _check_attribute(f"{op.name}: attribute {name!r}", value, dims)
+        if problem := _attribute_problem(value, dims):
+            raise VerifyError(f"{op.name}: attribute {name!r}{problem}")
     try:
         inferred = op.infer(*(o.type for o in node.operands), regions=node.regions, **node.attributes)
     except GraphcError:
@@ -121,7 +121,8 @@ def infer_results(node: Node, dims: frozenset[str]) -> tuple[TensorType, ...]:
     except Exception as error:
         raise VerifyError(f"{op.name}: does not take these attributes: {type(error).__name__}: {error}") from error
     for inferred_type in inferred:
-        _check_dims(f"{op.name}: the result {inferred_type}", inferred_type.dims, dims)
+        if problem := _unknown_dims(inferred_type.dims, dims):
+            raise VerifyError(f"{op.name}: the result {inferred_type}{problem}")
     return inferred
 
 
@@ -135,26 +136,32 @@ def check_literal(literal: Literal, dims: frozenset[str]) -> None:
     """VerifyError unless a literal is a value of its dtype, over known dims."""
     if problem := number_problem(literal.value, literal.type.dtype):
         raise VerifyError(f"literal {problem}")
-    _check_attribute("literal", literal.value, dims)
+    if problem := _attribute_problem(literal.value, dims):
+        raise VerifyError(f"literal{problem}")
 
 
-def _check_attribute(what: str, value: Any, dims: frozenset[str]) -> None:
-    if isinstance(value, Dim):
-        _check_dims(f"{what} ({value})", value.names, dims)
-    elif isinstance(value, tuple):
+def _attribute_problem(value: Any, dims: frozenset[str]) -> str | None:
+    """What is wrong with an attribute, to be said after what it is; None where nothing is."""
+    if isinstance(value, tuple):
         for item in value:
-            _check_attribute(what, item, dims)
-    elif not (value is None or isinstance(value, bool | int | float | str | DType | np.ndarray)):
-        raise VerifyError(
-            f"{what} is {value!r}, of type {type(value).__name__}; attributes are None, numbers, strings, dtypes, "
-            "extents, arrays and tuples of them"
-        )
+            if problem := _attribute_problem(item, dims):
+                return problem
+        return None
+    if value is None or isinstance(value, bool | int | float | str | DType | np.ndarray):
+        return None
+    if isinstance(value, Dim):
+        problem = _unknown_dims(value.names, dims)
+        return problem and f" ({value}){problem}"
+    return (
+        f" is {value!r}, of type {type(value).__name__}; attributes are None, numbers, strings, dtypes, "
+        "extents, arrays and tuples of them"
+    )
 
 
-def _check_dims(what: str, mentioned: frozenset[str], known: frozenset[str]) -> None:
-    if not mentioned <= known:
-        unknown = ", ".join(sorted(mentioned - known))
-        raise VerifyError(f"{what} mentions the dim {unknown}, which no input has")
+def _unknown_dims(mentioned: frozenset[str], known: frozenset[str]) -> str | None:
+    if mentioned <= known:
+        return None
+    return f" mentions the dim {', '.join(sorted(mentioned - known))}, which no input has"
 
 
 def _verify_updates(graph: Graph) -> None:
