@@ -10,28 +10,17 @@ is planned before it runs, too, and refused where it would take more.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphc.backends.cpu.binding import Binding
-from graphc.backends.cpu.program import Program
 from graphc.backends.memory_plan import MemoryPlan
-from graphc.dim import evaluate_extent
 from graphc.errors import ArgumentError, MemoryBudgetError
 from graphc.ir import Graph
-from graphc.passes.fuse import Ledger, fuse_with_ledger
-from graphc.passes.pipeline import Stage, Stages
-from graphc.passes.prepare import prepare
-from graphc.passes.rematerialize import Rematerialized, rematerialize, ways_to_save
 from graphc.sizes import parse_bytes
-from graphc.verify import verify
 
 SMALL = 4096  # bytes of a result that is cheaper to copy than to write in place
 _NAMED = 5  # buffers that an error names
-
-WORTH_KERNELS = 1 << 22  # bytes: below it, kernels that are the same in all layers of a network are worth more
 
 
 @dataclass(frozen=True)
@@ -73,56 +62,6 @@ def checked_dims(graph: Graph, given: Mapping[str, Any], what: str) -> dict[str,
     return dict(given)
 
 
-@dataclass
-class Lowered:
-    """A graph as kernels, and what was decided on the way."""
-
-    source: Graph  # after the passes of the pipeline
-    program: Program
-    ledger: Ledger
-
-
-def lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
-    """The backend's own passes, as stages of the pipeline; raises MemoryBudgetError where no plan fits."""
-    start = time.perf_counter()
-    source = stages.last.graph
-    prepared = prepare(source)
-    stages.append(Stage("prepare", verify(prepared, after="prepare"), time.perf_counter() - start))
-    start = time.perf_counter()
-    if budget is None:
-        smaller, counts = rematerialize(prepared, least_saved=WORTH_KERNELS)
-    else:
-        way = _fitting(prepared, budget)
-        smaller, counts = way.graph, way.counts
-    stages.append(Stage("rematerialize", verify(smaller, after="rematerialize"), time.perf_counter() - start, counts))
-    start = time.perf_counter()
-    fused, ledger = fuse_with_ledger(smaller)
-    counts = {"kernels": len(fused.nodes), "edges fused": sum(edge.fused for edge in ledger)}
-    stages.append(Stage("fuse", verify(fused, after="fuse"), time.perf_counter() - start, counts))
-    return Lowered(source, Program(fused, prepares=True), ledger)
-
-
-def _fitting(prepared: Graph, budget: MemoryBudget) -> Rematerialized:
-    """The cheapest way to compute values again whose arena is within the budget."""
-    least: MemoryPlan | None = None
-    for way in ways_to_save(prepared, budget.dims):
-        plan = plan_for(Program(fuse_with_ledger(way.graph)[0], prepares=True), budget.dims)
-        if plan.peak <= budget.bytes:
-            return way
-        if least is None or plan.peak < least.peak:
-            least = plan
-    assert least is not None
-    raise MemoryBudgetError(
-        f"{budget}, but the arena of @{prepared.name} needs {least.peak:,} bytes at least; {_at_the_peak(least)}"
-    )
-
-
-def plan_for(program: Program, dims: Mapping[str, int]) -> MemoryPlan:
-    """The memory plan of a program for some extents."""
-    shapes = [tuple(evaluate_extent(e, dims) for e in value.type.shape) for value in program.graph.inputs]
-    return Binding(program, dims, shapes, SMALL).memory_plan
-
-
 def check_budget(budget: MemoryBudget, plan: MemoryPlan, dims: Mapping[str, int]) -> None:
     """Raises MemoryBudgetError where the arena of a call would exceed the budget."""
     if plan.peak > budget.bytes:
@@ -130,7 +69,7 @@ def check_budget(budget: MemoryBudget, plan: MemoryPlan, dims: Mapping[str, int]
         raise MemoryBudgetError(
             f"{budget}, but a call{_for(dims)} needs an arena of {plan.peak:,} bytes; compile with "
             f"memory_budget=({budget.bytes}, {{{hint}}}) to compute more again, or call with smaller batches; "
-            f"{_at_the_peak(plan)}"
+            f"{at_the_peak(plan)}"
         )
 
 
@@ -138,7 +77,7 @@ def _for(dims: Mapping[str, int]) -> str:
     return " for " + ", ".join(f"{name}={extent}" for name, extent in sorted(dims.items())) if dims else ""
 
 
-def _at_the_peak(plan: MemoryPlan) -> str:
+def at_the_peak(plan: MemoryPlan) -> str:
     """What is alive where most is."""
     alive = plan.live(plan.busiest)
     named = ", ".join(f"{each.request.name} {each.request.size:,}" for each in alive[:_NAMED])

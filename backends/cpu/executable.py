@@ -24,7 +24,7 @@ from graphc.arguments import bind_arguments
 from graphc.backends.cpu.again import Again
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
-from graphc.backends.cpu.budget import SMALL, Lowered, MemoryBudget, check_budget, checked_dims, lower
+from graphc.backends.cpu.budget import SMALL, MemoryBudget, check_budget, checked_dims
 from graphc.backends.cpu.kept import find, keep, key_of
 from graphc.backends.cpu.native_code import Compiled, compile_program
 from graphc.backends.cpu.preparation import Preparation
@@ -43,6 +43,7 @@ from graphc.state import Cell, without_cells
 from graphc.types import type_of
 
 if TYPE_CHECKING:
+    from graphc.backends.cpu.lower_graph import Lowered
     from graphc.passes.fuse import Ledger
     from graphc.passes.pipeline import Stages
 
@@ -63,7 +64,7 @@ class CpuExecutable(Executable):
         key = key_of(stages) if memory_budget is None else None
         self._kept = None if key is None else find(key, stages)
         if self._kept is None:
-            self._lowered = lower(stages, self.memory_budget)
+            self._lowered = _lower(stages, self.memory_budget)
             self.program: Steps = self._lowered.program
         else:
             stages.later(self._lower_again)
@@ -115,7 +116,7 @@ class CpuExecutable(Executable):
         return self._lowered
 
     def _lower_again(self, stages: Stages) -> None:
-        lowered = lower(stages, None)
+        lowered = _lower(stages, None)
         self.program.complete(lowered.program)
         self._lowered = lowered
 
@@ -393,6 +394,12 @@ class CpuExecutable(Executable):
         self._status[:] = 0
         interpret(self._lowering.source, arrays)
         raise BackendError(f"a kernel of @{self.interface.name} met trouble that the interpreter does not see")
+
+
+def _lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
+    from graphc.backends.cpu.lower_graph import lower  # which a process that finds its steps does without
+
+    return lower(stages, budget)
 
 
 def _computes(node: Any, name: str) -> bool:

@@ -14,7 +14,7 @@ import pytest
 import graphc as gc
 from graphc import nn, optim
 from graphc.backends import cache
-from graphc.backends.cpu import executable, kept
+from graphc.backends.cpu import kept, lower_graph
 from graphc.backends.fingerprint import fingerprint
 from graphc.errors import GraphcError, NumericsError, ShapeError
 from graphc.nn import functional as F
@@ -40,7 +40,7 @@ def no_pass_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def refuse(*arguments: Any) -> Any:
         raise AssertionError("lowers")
 
-    return lambda: monkeypatch.setattr(executable, "lower", refuse)
+    return lambda: monkeypatch.setattr(lower_graph, "lower", refuse)
 
 
 def network() -> nn.Module:

@@ -16,9 +16,9 @@ import graphc as gc
 from graphc import nn, optim
 from graphc.backends.cpu import compile as compiler
 from graphc.backends.cpu import driver_source
-from graphc.backends.cpu.budget import lower
 from graphc.backends.cpu.jobs import Job, import_source
 from graphc.backends.cpu.kernels import Source
+from graphc.backends.cpu.lower_graph import lower
 from graphc.backends.cpu.native import link
 from graphc.backends.cpu.translation.scalars import Unknown
 from graphc.backends.cpu.translation.translate import translate
