@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("graphc", "passes", "backends", "frontends", "benchmarks")
 PREDICTED = 1
 BATCHES = (7, 32, 128, 129)
-PARTS = ("import", "model", "trace", "load", "step")  # load: kernels, compiled or from the cache
+PARTS = ("import", "model", "trace", "load", "step")  # load: passes and kernels, or the cache
 REPORTS = ("compile_report", "report_compile", "compiled", "kernels")  # what an executable may tell of its compilation
 
 
