@@ -62,7 +62,7 @@ class Dim:
     names: frozenset[str]
     text: str
 
-    def __init__(self, terms: tuple[Term, ...]) -> None:
+    def __init__(self, terms: tuple[Term, ...] | str) -> None:
         if isinstance(terms, str):
             raise TypeError(f"a dim is named where a type is written: gc.f32[{terms!r}, 3], not by Dim({terms!r})")
         names: set[str] = set()

@@ -75,7 +75,7 @@ def _slices_of_last_places(graph: Graph, node: Node) -> dict[Node, tuple[Value, 
 def _takes(node: Node, axis: int, place: object) -> bool:
     """Whether a slice takes one place along an axis."""
     starts, limits = node.attributes["starts"], node.attributes["limits"]
-    return starts[axis] == place and limits[axis] == starts[axis] + 1
+    return bool(starts[axis] == place and limits[axis] == starts[axis] + 1)
 
 
 def _read_carry(builder: Builder, node: Node, carry: Value, order: tuple[int, ...]) -> None:
