@@ -10,6 +10,7 @@ exe.bisect(x)                   # the first pass that changes a result
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class Executable:
         self._turn = turn_over(state.cell for state in self.interface.state if state.cell is not None)
         self._admitted: set[tuple[tuple[int, ...], ...]] = set()
         self.precondition: Callable[[Sequence[Any]], None] | None = None  # asked before arrays of new shapes run
+        self.quick: Callable[[tuple[Any, ...]], Any] = no_quick_call  # a call that is like the one before, or None
 
     @property
     def graph(self) -> Graph:
@@ -70,6 +72,12 @@ class Executable:
                 np.copyto(target, array)
             outputs = tuple(targets)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def watch(self, word: ctypes.c_int64, value: int) -> None:
+        """From now on `quick` gives None where the word holds another value; it is for who calls `quick` himself."""
+
+    def forget(self) -> None:
+        """No call is like the one before until there was another one: `quick` gives None, whoever has it."""
 
     def _admit(self, arrays: Sequence[Any]) -> None:
         """Ask the graph as it was traced whether it takes these extents; once for each."""
@@ -135,6 +143,10 @@ class Executable:
 
     def __repr__(self) -> str:
         return f"<Executable @{self.graph.name} on {self.backend}: {self.graph.count()} nodes>"
+
+
+def no_quick_call(arrays: tuple[Any, ...]) -> None:
+    """What `quick` is where no call was before, or none that can be done so."""
 
 
 def _results(graph: Graph, arrays: Sequence[Any]) -> dict[str, Array]:

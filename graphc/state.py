@@ -13,6 +13,7 @@ Whoever writes a cell bumps its version, so copies derived from it know that the
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,12 +35,24 @@ NO_TURN: AbstractContextManager[Any] = nullcontext()  # of cells that no executa
 
 
 class Clock:
-    """Counts the runs of an executable that writes the same cells in every one."""
+    """Counts the runs of an executable that writes the same cells in every one.
 
-    __slots__ = ("ticks",)
+    The count is a word of memory, so that native code can read it and count on.
+    """
+
+    __slots__ = ("word",)
 
     def __init__(self) -> None:
-        self.ticks = 0
+        self.word = ctypes.c_int64()
+
+    @property
+    def ticks(self) -> int:
+        """How many runs there were."""
+        return self.word.value
+
+    def tick(self) -> None:
+        """There was one more; for who has the turn."""
+        self.word.value += 1
 
 
 class Cell(Operators):
@@ -204,14 +217,15 @@ class Cell(Operators):
         return f"{type(self).__name__}({self.name or '?'}: {self.type})"
 
 
-_changes = 0
+# What native code reads, too, where it asks whether all is as it was.
+CHANGES = ctypes.c_int64()  # what `epoch` gives
+LAYOUT_CHANGES = ctypes.c_int64()  # what `layout_epoch` gives
 _counting = threading.Lock()
 
 
 def _count_change() -> None:
-    global _changes
     with _counting:
-        _changes += 1
+        CHANGES.value += 1
 
 
 def epoch() -> int:
@@ -219,21 +233,18 @@ def epoch() -> int:
 
     While it stays, addresses of arrays that an executable has noted are good, and what was not lent still is not.
     """
-    return _changes
-
-
-_layout_changes = 0
+    return CHANGES.value
 
 
 def count_layout_change() -> None:
-    """Note that which cells are trained, somewhere, is not what it was."""
-    global _layout_changes
-    _layout_changes += 1
+    """Note that which cells are trained somewhere, or by which formula, is not what it was."""
+    with _counting:
+        LAYOUT_CHANGES.value += 1
 
 
 def layout_epoch() -> int:
     """A number that changes whenever `count_layout_change` is called: who notes it need not ask every parameter."""
-    return _layout_changes
+    return LAYOUT_CHANGES.value
 
 
 def without_cells(arguments: Sequence[Any]) -> Sequence[Any]:

@@ -41,22 +41,27 @@ def turn_over(cells: Iterable[Cell]) -> AbstractContextManager[Any]:
     return next(iter(turns.values())) if len(turns) == 1 else _Several([turns[key] for key in sorted(turns)])
 
 
+def locks_of(turn: Any) -> list[Any]:
+    """The locks of a turn, for who takes all of them, or none where one is taken."""
+    return list(turn.turns) if isinstance(turn, _Several) else [turn]
+
+
 class _Several:
     """Several locks, taken in the order that all agree on."""
 
     def __init__(self, turns: list[AbstractContextManager[Any]]) -> None:
-        self._turns = turns
+        self.turns = turns
 
     def __enter__(self) -> None:
         with ExitStack() as taken:  # gives back what it has where taking the next one is interrupted
-            for turn in self._turns:
+            for turn in self.turns:
                 taken.enter_context(turn)
             taken.pop_all()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for turn in reversed(self._turns):
+        for turn in reversed(self.turns):
             turn.__exit__(kind, error, trace)
 
 

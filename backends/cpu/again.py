@@ -10,7 +10,8 @@ arena: then all that a call changes are the addresses of its arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,15 @@ from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.array_form import NO_FIT, ArrayForm
 from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.preparation import Preparation
+from graphc.backends.cpu.quick import Condition, QuickCall, quick_call
 from graphc.backends.cpu.results import Results
+from graphc.backends.executable import no_quick_call
 from graphc.ir import Literal
 
 Array = np.ndarray[Any, Any]
 
 SHORT = 1 << 18  # operations of a call that keeps Python's lock: 70 microseconds or so
+LARGEST = 256  # elements of a result whose copy keeps it, too
 
 
 class Again:
@@ -36,8 +40,10 @@ class Again:
         "_epoch",
         "_filled",
         "_native",
+        "_open",
         "_parts",
         "_preparation",
+        "_quick",
         "_serial",
         "_shelves",
         "binding",
@@ -64,6 +70,8 @@ class Again:
         self._copied = None if isinstance(first, int) else first  # the only result, where it is copied
         is_plain = self._parts is not None and not binding.copied
         self._epoch = epoch if is_plain else -1  # of the state's arrays; -1 where more is to be done
+        self._open = ctypes.c_int64(1)  # 0 when others have been called since, and nothing of this holds any more
+        self._quick: tuple[list[Condition], QuickCall] = [], no_quick_call
 
     def is_same(self) -> bool:
         """Whether state and what is made of it are as they were."""
@@ -81,6 +89,24 @@ class Again:
         if self._serial is not None:
             return self._serial(arrays)
         return NO_FIT if self.place(arrays) == NO_FIT else self._native(binding)
+
+    def quick(
+        self, repeat: int, clock: model_state.Clock, locks: Sequence[Any], watched: Sequence[Condition], memory: Any
+    ) -> QuickCall:
+        """All of such a call as one native function, for as long as what holds now does; it keeps `memory`."""
+        if not repeat or self._serial is None or self._copied is None or self._copied.size > LARGEST:
+            return no_quick_call
+        clocks = [] if self._preparation is None else self._preparation.clocks
+        conditions = [(self._open, 1), (model_state.CHANGES, self._epoch), *watched]
+        conditions += [(clock.word, ticks) for clock, ticks in clocks]
+        if self._quick[0] != conditions:
+            call = quick_call(repeat, self.binding, self._copied, clock.word, locks, conditions, memory)
+            self._quick = conditions, call
+        return self._quick[1]
+
+    def close(self) -> None:
+        """From now on its quick calls do nothing, whoever has them."""
+        self._open.value = 0
 
     def results(self) -> Any:
         """The results, each an array that nobody else holds."""

@@ -47,8 +47,13 @@ class ArrayForm:
 
     def run(self, table: int, entries: int, status: int) -> Place:
         """What places arrays and then walks a table: gives -1, the entry that met trouble, or NO_FIT."""
-        self._words[2:4] = table, status
+        self.serial_words(table, status)
         return partial(self._fits, ctypes.c_int64(entries))
+
+    def serial_words(self, table: int, status: int) -> int:
+        """The address of the words, with those of a table that one thread is to walk."""
+        self._words[2:4] = table, status
+        return address_of(self._words)
 
     def accept(self, arrays: Sequence[Array]) -> None:
         """These arrays have been found right: from now on their dtypes are known."""

@@ -4,6 +4,7 @@
     if compare_exchange(address, 3, 2) == 3:   # this thread, and no other, made a 3 a 2
     wait(bell, seen, 1000)                     # sleep while the word at `bell` holds `seen`
     call(kernel, row, slice, slices)           # a C function at an address
+    ask(function, object)                      # one of Python's C interface
 
 Each is a plain Python function, its *twin*: it runs where Numba is switched off (NUMBA_DISABLE_JIT=1), the atomic
 ones under a lock. Numba, where it compiles a caller, emits instructions instead. Addresses and values are int64;
@@ -106,6 +107,12 @@ def read(address: int) -> int:
 def write(address: int, value: int) -> None:
     """Set the word at an address; for words that no other thread touches now."""
     ctypes.c_int64.from_address(address).value = value
+
+
+@_emits(lambda builder, to, source, size: _extern(builder, "memcpy", I64, [to, source, size]), types.void)
+def copy(to: int, source: int, size: int) -> None:
+    """Copy so many bytes, which no other thread touches now."""
+    ctypes.memmove(to, source, size)
 
 
 @_emits(lambda builder, address: builder.load_atomic(_pointer(builder, address), "seq_cst", 8))
@@ -226,3 +233,26 @@ def _emit_call(builder: Any, kernel: Any, *arguments: Any) -> None:
 def call(kernel: int, row: int, slice_: int, slices: int) -> None:
     """Call the kernel at an address: void(uintp row, int64 slice, int64 slices)."""
     _kernels[kernel](row, slice_, slices)
+
+
+# -- Python's objects -----------------------------------------------------------------------------------------------
+
+
+def _emit_ask(builder: Any, function: Any, *objects: Any) -> Any:
+    function_type = ir.FunctionType(I64, [I64] * len(objects))
+    return builder.call(builder.inttoptr(function, function_type.as_pointer()), objects)
+
+
+@_emits(_emit_ask)
+def ask(function: int, object_: int) -> int:
+    """Call the function at an address in Python's C interface with an object; gives what it returns.
+
+    For who has Python's lock.
+    """
+    return int(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(function)(object_))
+
+
+@_emits(_emit_ask)
+def ask_with(function: int, object_: int, argument: int) -> int:
+    """The same with two objects."""
+    return int(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(function)(object_, argument))

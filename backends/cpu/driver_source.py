@@ -1,4 +1,4 @@
-"""The driver as sources to compile: three functions of one file, and one that reads a call's arrays."""
+"""The driver as sources to compile: three functions of one file, and those that read a call's arrays."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ _SIGNATURES = {
         "help": "void(uintp)",
     },
     "fitting": {"fits": "int64(uintp, int64, uintp)"},
+    "repeating": {"repeat": "int64(uintp, uintp)"},
 }
 
 
 def sources() -> list[Source]:
-    """`run`, `run_serial`, `help` and `fits`, in this order."""
+    """`run`, `run_serial`, `help`, `fits` and `repeat`, in this order."""
     return [
         Source(title, text, function, signature)
         for title, functions in _SIGNATURES.items()

@@ -10,6 +10,8 @@ an array another shape meanwhile. It is held while the table runs, too, so this 
 
 from __future__ import annotations
 
+from numba.extending import register_jitable
+
 from graphc.backends.cpu.array_address import DATA, DTYPE, EXTENTS, FLAGS, ITEMS, LENGTH, RANK, READABLE, TYPE
 from graphc.backends.cpu.array_form import NO_FIT
 from graphc.backends.cpu.atomics import read, signed, write
@@ -20,6 +22,12 @@ OPTIONS = {"nopython": True, "forceinline": True, "error_model": "numpy"}
 
 
 def fits(form: int, entries: int, arrays: int) -> int:
+    """What C calls: `walk_with` under its own name."""
+    return walk_with(form, entries, arrays)
+
+
+@register_jitable(forceinline=True)
+def walk_with(form: int, entries: int, arrays: int) -> int:
     """The form: how many arrays, the addresses of the rows, of the table and of the status block; of each array its
     type, dtype, rank and how many places; its extents; its places.
     """

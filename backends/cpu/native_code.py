@@ -31,6 +31,7 @@ class Compiled:
     run: Callable[[Binding], int]
     run_entry: Callable[[Binding, int], None]  # one entry of a table, on the calling thread
     fits: int = 0  # the address of the function that reads a call's arrays; 0 where Python reads them
+    repeat: int = 0  # the address of the one that does a whole call; 0 likewise
 
 
 def compile_program(program: Steps, threads: int) -> Compiled:
@@ -41,12 +42,13 @@ def compile_program(program: Steps, threads: int) -> Compiled:
         for kernel, each in zip(program.kernels, loaded, strict=True):
             kernel.function, kernel.path = each.function, str(each.path)
         return Compiled(report, _interpret, _interpret_entry)
-    loaded, report = load([*driver_source.sources(), *sources])
-    *driver, fitting = (each.address for each in loaded[:4])
-    for kernel, each in zip(program.kernels, loaded[4:], strict=True):
+    own = driver_source.sources()
+    loaded, report = load([*own, *sources])
+    *driver, fits, repeat = (each.address for each in loaded[: len(own)])
+    for kernel, each in zip(program.kernels, loaded[len(own) :], strict=True):
         kernel.address, kernel.path = each.address, str(each.path)
     runner = _Runner(shared_pool(Native(*driver), threads))
-    return Compiled(report, runner, runner.entry, fitting if structs_are_readable else 0)
+    return Compiled(report, runner, runner.entry, *((fits, repeat) if structs_are_readable else ()))
 
 
 class _Runner:

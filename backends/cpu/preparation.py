@@ -61,6 +61,11 @@ class Preparation:
         self._note()
         return False
 
+    @property
+    def clocks(self) -> list[tuple[Any, int]]:
+        """The clocks that the cells follow, and what they showed at the last run; for as long as `epoch` stays."""
+        return self._clocks
+
     def run(self, run: Callable[[Binding], int]) -> None:
         """Fill the arrays from the state as it is."""
         for value, cell in self._cells.items():

@@ -30,7 +30,7 @@ from graphc.optim.groups import ANNOTATIONS, ParamGroup, number, pair
 from graphc.optim.scalars import Namespace, Scalars
 from graphc.optim.slots import Clock, Slots
 from graphc.provenance import Provenance
-from graphc.state import Cell
+from graphc.state import Cell, count_layout_change
 from graphc.tensor import Tensor
 
 Updated = tuple[Tensor, Mapping[str, Tensor]]
@@ -158,6 +158,7 @@ class Optimizer:
 
     def _restructured(self) -> None:
         self.layout += 1
+        count_layout_change()
 
     # -- use by a training step ------------------------------------------------------------------------------
 

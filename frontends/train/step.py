@@ -23,7 +23,7 @@ from graphc.dsl.compile import as_pipeline, as_specs
 from graphc.errors import ArgumentError
 from graphc.ir import Graph
 from graphc.optim import Optimizer
-from graphc.state import Cell, layout_epoch
+from graphc.state import LAYOUT_CHANGES, Cell, layout_epoch
 from graphc.train import resume
 from graphc.train.graphs import (
     Sums,
@@ -136,7 +136,7 @@ class TrainingStep:
         self._turn = threading.RLock()
         self._update: Any
         self._collect: Any
-        self._layout: tuple[int, int] | None = None  # at the last look whether to compile again
+        self._layout: int | None = None  # at the last look whether to compile again
         self._compile()
 
     @collection_held_back()
@@ -177,15 +177,21 @@ class TrainingStep:
         return self.optimizer.layout, trainable
 
     def _refresh(self) -> None:
-        if self._layout != (layout_epoch(), self.optimizer.layout):
+        layout = layout_epoch()
+        if self._layout != layout:
             if self._built_for != self._key():
                 self._compile()
-            self._layout = (layout_epoch(), self.optimizer.layout)
+            self._layout = layout
+            self._update.watch(LAYOUT_CHANGES, layout)
 
     # -- running ----------------------------------------------------------------------------------------------------
 
     def __call__(self, *arrays: Any, out: Any = None) -> Any:
         """One step on inputs and targets; gives the loss from before the update."""
+        if out is None and self.accumulate == 1:
+            loss = self._update.quick(arrays)
+            if loss is not None:
+                return loss
         with self._turn:
             self._refresh()
             if self.accumulate == 1:
@@ -219,6 +225,7 @@ class TrainingStep:
         """All that the next call depends on: the model, the optimizer, the random counter, gradients collected."""
         with self._turn:
             self._refresh()
+            self._update.forget()  # the next call waits for its turn
             return resume.state_dict(self)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -228,4 +235,5 @@ class TrainingStep:
         """
         with self._turn:
             self._refresh()
+            self._update.forget()
             resume.load_state_dict(self, state_dict)
