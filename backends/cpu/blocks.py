@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from graphc.backends.nests.nest import Nest
 from graphc.passes.fuse.place import Cut
+from graphc.passes.fuse.product import at_least
 
+FEW_ROWS = 64  # over which the walk is short: what counts is how long a row's few vectors take
 STRETCH = 72  # rows that stay in the first-level cache until the pass over them: a number of whole tiles
 
 
@@ -49,6 +51,13 @@ def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
         return False
     is_short = isinstance(product.rows, int) and product.rows <= STRETCH
     return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements
+
+
+def has_few_rows(nest: Nest, block: Block | None) -> bool:
+    """Whether rows may be few, such as those of a small batch: then a block's vectors are written out one by one, and
+    sums of columns stay in registers from row to row. Loops over many rows wait for memory in any case.
+    """
+    return block is not None and block.is_exact and at_least(nest.rows) <= FEW_ROWS
 
 
 def cut_by_columns(nest: Nest, unit: int, least: int) -> Block | None:

@@ -44,13 +44,13 @@ def compile_source(job: Job) -> tuple[bytes, dict[str, Any]]:
     """
     try:
         module = import_source(job.path, job.text)
-        unrolls = getattr(module, "UNROLL", False)
+        unrolls = getattr(module, "UNROLL", False)  # True, False, or AS_VECTORS, of which translations take care
         try:
             translated = translate(module, job.text, job.function, job.signature, job.symbol)
         except Unknown:
-            data, externals = _compile(getattr(module, job.function), job.signature, job.symbol, unrolls)
+            data, externals = _compile(getattr(module, job.function), job.signature, job.symbol, unrolls is True)
         else:
-            data, externals = _emit(translated, unrolls)
+            data, externals = _emit(translated, bool(unrolls))
     except BackendError:
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphc.backends.cpu.blocks import Block, cut_by_columns
+from graphc.backends.cpu.blocks import Block, cut_by_columns, has_few_rows
 from graphc.backends.cpu.emit_margins import write_margins
 from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import panel_width
@@ -20,6 +20,7 @@ from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows
 from graphc.backends.cpu.emit_winograd import product_lines
+from graphc.backends.cpu.jobs import AS_VECTORS
 from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.writer import Writer, collapse, indices
 from graphc.backends.nests.nest import Index, Nest, Pass
@@ -55,7 +56,7 @@ class _Emitter:
         unit = COLUMN_UNIT if nest.product is None else max(COLUMN_UNIT, panel_width(nest.product))
         self.block = cut_by_columns(nest, unit, _least_of_block(nest))
         self.product = product_lines(nest, nest.product, self.block, self.writer) if nest.product is not None else None
-        self.writer.unrolls = has_tiny_rows(nest)
+        self.writer.unrolls = has_tiny_rows(nest) or (AS_VECTORS if has_few_rows(nest, self.block) else False)
         self.reductions = Reductions(nest, self.writer)
         self.passes = Rows(nest, self.writer, self.reductions, positions)
         self.rows, self.columns = self.passes.rows, self.passes.columns

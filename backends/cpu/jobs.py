@@ -32,6 +32,9 @@ FLAGS: dict[str, Any] = {
     "boundscheck": False,
 }
 
+# What a source may say with `UNROLL = …`, besides True: unroll loops over neighbours, but as loops of vectors.
+AS_VECTORS = "vectors"
+
 Compiled = tuple[bytes, dict[str, Any]]
 Compile = Callable[["Job"], Compiled]
 

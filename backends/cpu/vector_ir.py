@@ -96,20 +96,34 @@ def smaller(b: ir.IRBuilder, x: ir.Value, y: Word) -> ir.Value:
 
 
 def repeat(b: ir.IRBuilder, head: ir.Block) -> None:
-    """Jump back to a loop's head; LLVM neither unrolls nor vectorises it: the loops here are as they are to be.
+    """Jump back to a loop's head; LLVM neither unrolls nor vectorises it: the loops here are as they are to be."""
+    hint = _hint(b.module, "graphc.loop", [["llvm.loop.unroll.disable"], ["llvm.loop.vectorize.enable", I1(0)]])
+    b.branch(head).set_metadata("llvm.loop", hint)
 
-    A hint to LLVM is a list that starts with itself.
-    """
-    module = b.module
-    if "graphc.loop" not in module.namedmetadata:
-        hints = [
-            module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")]),
-            module.add_metadata([ir.MetaDataString(module, "llvm.loop.vectorize.enable"), ir.Constant(I1, 0)]),
-        ]
-        hint = ir.MDValue(module, hints, name=str(len(module.metadata)))
-        hint.operands = (hint, *hints)
-        module.add_named_metadata("graphc.loop", hint)
-    b.branch(head).set_metadata("llvm.loop", module.namedmetadata["graphc.loop"].operands[0])
+
+def unrolled_as_vectors(module: ir.Module) -> ir.MDValue:
+    """A hint for loops that LLVM may unroll when it has made vectors of them, but not before."""
+    followed_by = ["llvm.loop.vectorize.followup_all", ["llvm.loop.mustprogress"]]
+    return _hint(module, "graphc.vectors", [["llvm.loop.unroll.disable"], followed_by])
+
+
+def _hint(module: ir.Module, name: str, hints: list[list[Any]]) -> ir.MDValue:
+    """A hint about loops: a list that starts with itself; one for each module."""
+    if name not in module.namedmetadata:
+        operands = [_metadata(module, each) for each in hints]
+        hint = ir.MDValue(module, operands, name=str(len(module.metadata)))
+        hint.operands = (hint, *operands)
+        module.add_named_metadata(name, hint)
+    return module.namedmetadata[name].operands[0]
+
+
+def _metadata(module: ir.Module, parts: list[Any]) -> ir.MDValue:
+    made = [
+        ir.MetaDataString(module, part) if isinstance(part, str)
+        else _metadata(module, part) if isinstance(part, list) else part
+        for part in parts
+    ]  # fmt: skip
+    return module.add_metadata(made)
 
 
 def count_up(

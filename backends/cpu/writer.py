@@ -85,7 +85,7 @@ class Writer:
         self.buffers = list(buffers)  # that the row has words for
         self.places: dict[Buffer, str] = {}  # where arrays begin that do not begin at their slice's own part
         self.blocks: dict[Buffer, str] = {}  # arrays of which there is a block of rows: element (i, j) in them
-        self.unrolls = False  # whether LLVM shall unroll the loops
+        self.unrolls: bool | str = False  # whether LLVM shall unroll the loops; AS_VECTORS
         self._products: dict[Buffer, Buffer | str] = {}  # where a product lies: in an output, or the text of an element
         self._lines: list[str] = []
         self._depth = 0
@@ -251,5 +251,5 @@ class Writer:
         head += calls.imports(self._functions, body)
         title = f'    """{self.title}"""\n'
         if self.unrolls:
-            head += ["", "UNROLL = True"]
+            head += ["", "UNROLL = True" if self.unrolls is True else f'UNROLL = "{self.unrolls}"']
         return "\n".join([*head, "", "", "def kernel(row, slice, slices):", title + "\n".join(pointers), body, ""])

@@ -25,7 +25,7 @@ from numba.core import sigutils
 from numba.core.cpu_options import FastMathOptions
 from numba.core.fastmathpass import rewrite_module
 
-from graphc.backends.cpu.jobs import FLAGS
+from graphc.backends.cpu.jobs import AS_VECTORS, FLAGS
 from graphc.backends.cpu.pointer import store_element
 from graphc.backends.cpu.translation.expressions import Expressions, functions_of, unknown
 from graphc.backends.cpu.translation.names import Frame, NeedsSlot, assigned_within, assignments
@@ -39,6 +39,7 @@ from graphc.backends.cpu.translation.scalars import (
     number,
     stored,
 )
+from graphc.backends.cpu.vector_ir import unrolled_as_vectors
 
 _DEEPEST = 16  # calls within calls that are written out: functions may not call themselves
 
@@ -70,6 +71,7 @@ class _Walk(Expressions):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.loops: list[tuple[Any, Any]] = []  # where `continue` and `break` go
+        self.vectors_first = given[0].get("UNROLL") == AS_VECTORS
 
     def whole(self, definition: ast.FunctionDef, arguments: Sequence[Any], result: Any) -> None:
         """The function itself."""
@@ -201,7 +203,9 @@ class _Walk(Expressions):
         self.inside_loop(statement.body, after, end, **{target.id: here})
         self.b.position_at_end(after)
         self.b.store(self.b.add(turn, ir.Constant(I64, 1), flags=("nsw", "nuw")), place)
-        self.b.branch(head)
+        again = self.b.branch(head)
+        if self.vectors_first and not _has_loop(statement):
+            again.set_metadata("llvm.loop", unrolled_as_vectors(self.b.module))
         self.b.position_at_end(end)
 
     def count(self, start: Scalar, stop: Scalar, step: int) -> Any:
@@ -249,3 +253,7 @@ class _Walk(Expressions):
         """Go on there, unless a return, break or continue has gone elsewhere."""
         if not self.b.block.is_terminated:
             self.b.branch(block)
+
+
+def _has_loop(loop: ast.For) -> bool:
+    return any(isinstance(each, ast.For | ast.While) for statement in loop.body for each in ast.walk(statement))
