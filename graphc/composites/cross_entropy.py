@@ -16,11 +16,11 @@ from typing import Any
 
 from graphc.composites.labels import Labels, along_classes, as_rows, class_axis, row_shape, rows_of, weights_along
 from graphc.composites.precision import check_floats, computed_in_f32, cotangents_in_f32
-from graphc.composites.softmax import log_normalizer, log_softmax
+from graphc.composites.softmax import log_normalizer, log_softmax, softmax
 from graphc.errors import DTypeError, OpAttributeError, ShapeError
 from graphc.op import composite
 from graphc.operands import shape_text
-from graphc.ops.elementwise import cast, exp, where
+from graphc.ops.elementwise import cast, where
 from graphc.ops.reduction import sum
 from graphc.samples import exactly, integers, positive, real, sample
 from graphc.types import TensorType, i64
@@ -157,12 +157,15 @@ def _cross_entropy_vjp(
     total = rows_of(logits) if labels is None else labels.total(weight)
     r = _row_cotangent(g, logits, total, reduction)
     kept = labels.kept if labels else lambda classes: classes
-    log_p = log_softmax(logits, axis=(class_axis(logits),))
-    p = exp(log_p)
+    axis = (class_axis(logits),)
+    p = softmax(logits, axis=axis)  # of the exponentials that the loss is computed from
     q = t if weight is None else t * weights_along(weight, logits)
     if labels is None or weight is not None:
-        p = p * sum(q, axis=(class_axis(logits),), keepdims=True)
+        p = p * sum(q, axis=axis, keepdims=True)
     by_logits = kept(r * (p - q))
+    if labels is not None and weight is None:
+        return by_logits, None
+    log_p = log_softmax(logits, axis=axis)
     by_target = None
     if labels is None:
         by_target = r * -log_p * (1 - label_smoothing)
