@@ -104,7 +104,7 @@ class ShortRows:
 def short_rows(nest: Nest) -> ShortRows | None:
     """How to walk a nest's rows in blocks, where that is faster: where later loops wait for a row's own numbers."""
     columns = nest.columns
-    if nest.cut is not Cut.ROWS or not isinstance(columns, int) or not TINY < columns <= LONGEST:
+    if nest.cut is not Cut.ROWS or not isinstance(columns, int) or not 1 < columns <= LONGEST or has_tiny_rows(nest):
         return None
     plan = ShortRows(nest, columns)
     waits = any(accumulator.name in plan.lanes for walk in nest.passes for accumulator in walk.accumulators)
@@ -112,8 +112,13 @@ def short_rows(nest: Nest) -> ShortRows | None:
 
 
 def has_tiny_rows(nest: Nest) -> bool:
-    """Whether rows are so short that a loop over one of them should be no loop."""
-    return nest.cut is Cut.ROWS and isinstance(nest.columns, int) and 1 < nest.columns <= TINY
+    """Whether rows are so short that a loop over one of them should be no loop.
+
+    Not where a row checks an index: then rows cannot stand side by side, but all else than the check still can.
+    """
+    if nest.cut is not Cut.ROWS or not isinstance(nest.columns, int) or not 1 < nest.columns <= TINY:
+        return False
+    return not any(isinstance(statement, Check) for statement in nest.statements())
 
 
 def _sections(nest: Nest) -> Iterator[Section]:

@@ -11,6 +11,7 @@ import pytest
 
 import graphc as gc
 from graphc.backends.cpu.emit_short_rows import LONGEST, MOST_ROWS, TINY
+from graphc.errors import IndexRangeError
 from graphc.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -101,3 +102,26 @@ def test_kernels_are_of_the_kind_that_is_meant() -> None:
     assert "UNROLL" not in source(LONGEST)
     assert "_lanes" not in source(LONGEST + 1)
     assert "_lanes" in gc.compile(gc.trace(layer_norm, gc.f32["N", 12])).kernels[0].source
+
+
+@pytest.mark.parametrize("columns", [2, 3, TINY])
+def test_tiny_rows_that_check_an_index_go_by_blocks(columns: int) -> None:
+    def loss(x: Any, labels: Any) -> Any:
+        return F.cross_entropy(x, labels)
+
+    graph = gc.value_and_grad(gc.trace(loss, gc.f32["N", columns], gc.i64["N"]), wrt=["x"])
+    draw = np.random.default_rng(columns)
+
+    def arrays(rows: int) -> tuple[Any, Any]:
+        return draw.standard_normal((rows, columns), np.float32), draw.integers(0, columns, rows)
+
+    executable = same_on_both(graph, *arrays(5))
+    for rows in (1, 7, MOST_ROWS, 2 * MOST_ROWS + 1):
+        same_results(executable, *arrays(rows))
+    checking = [kernel.source for kernel in executable.kernels if "take_along_axis =" in kernel.source]
+    assert checking
+    assert all("_lanes" in source and "UNROLL" not in source for source in checking)
+    x, labels = arrays(9)
+    labels[4] = columns
+    with pytest.raises(IndexRangeError):
+        executable(x, labels)
