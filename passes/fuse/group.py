@@ -27,6 +27,7 @@ MOST_PHASES = 8
 MOST_PRODUCTS = 4  # side by side, such as the gates of a recurrent cell: their results share the first-level cache
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
+TALL_ROWS = 512  # the same, of a product of up to FEW_COLUMNS columns
 SHORT_ROWS = 256  # columns of a right operand whose rows fall into different sets of the caches
 
 JOINING = ("concat", "pad")
@@ -318,7 +319,7 @@ class Group:
             return Refusal("the position of an extremum is found along the rows of a kernel only")
         if full and kept and folded == first:
             columns = self.domain[len(folded) :]
-            is_tall = _is_tall(self.domain[: len(folded)], columns)
+            is_tall = _is_tall(self.domain[: len(folded)], columns, MANY_ROWS)
             if _is_wide(columns) and not is_tall and self._settle(Cut.COLUMNS, len(folded)) is None:
                 return Place(kept, operand.phase + 1)
             return Place(kept, operand.phase, True) if self.cut is not Cut.COLUMNS else Refusal(
@@ -375,7 +376,8 @@ class Group:
             self.cut, self.split = Cut.COLUMNS, 0
         elif self.product is not None:
             self.split = self._rows_of_product
-            is_wide = _is_wide(self.domain[self.split :]) and not self._suits_rows()
+            rows, columns = self.domain[: self.split], self.domain[self.split :]
+            is_wide = _is_wide(columns) and not _is_tall(rows, columns, TALL_ROWS) and not self._suits_rows()
             self.cut = Cut.COLUMNS if is_wide and not self.product.keeps_columns else Cut.ROWS
         else:
             self.cut, self.split = Cut.ROWS, rank - 1
@@ -387,10 +389,10 @@ def _is_wide(extents: tuple[Extent, ...]) -> bool:
     return not isinstance(product, int) or product >= LEAST_COLUMNS
 
 
-def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...]) -> bool:
+def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...], least: int) -> bool:
     """Whether there are many rows of few columns: too few to be shared by threads, such as the channels of images."""
     width = product_of_extents(columns)
-    return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= MANY_ROWS
+    return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= least
 
 
 def has_plain_margins(node: Node) -> bool:
