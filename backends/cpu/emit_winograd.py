@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from graphc.backends.cpu.blocks import Block
 from graphc.backends.cpu.emit_parts import ProductParts
-from graphc.backends.cpu.emit_product import ProductLines
+from graphc.backends.cpu.emit_product import ProductLines, Terms
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, scratch_elements, tiles_of
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
@@ -36,20 +37,58 @@ def product_lines(nest: Nest, product: Product, block: Block | None, writer: Wri
     return WinogradLines(nest, product, tiled, writer) if tiled else ProductLines(nest, product, block, writer)
 
 
+@dataclass(frozen=True)
+class Grid:
+    """One of the images that a band consists of: its lines and pixels, as text, and where it begins."""
+
+    lines: str
+    width: str
+    place: tuple[str, ...] = ()  # the numbers of its first line and pixel; none where the band is the only image
+
+    def of(self, *steps: Extent) -> Terms:
+        """The terms of an address at which it begins, for the steps from one line, and one pixel, to the next."""
+        return list(zip(self.place, steps, strict=False))
+
+
+@contextmanager
+def each_grid(tiled: TiledConvolution, lines: str, writer: Writer) -> Iterator[Grid]:
+    """A loop over the grids of some lines: every d-th line and pixel, where taps are d of them apart."""
+    d, width = tiled.dilation, tiled.width
+    if d == 1:
+        yield Grid(lines, str(width))
+        return
+    whole = lines.isdecimal() and int(lines) % d == 0
+    writer.line(f"for grid_line in range({d if whole else f'min({d}, {lines})'}):")
+    with writer.indented():
+        if not whole:
+            writer.line(f"grid_lines = ({lines} - grid_line + {d - 1}) // {d}")
+        writer.line(f"for grid_pixel in range({min(d, width)}):")
+        with writer.indented():
+            if width % d:
+                writer.line(f"grid_pixels = ({width} - grid_pixel + {d - 1}) // {d}")
+            height = str(int(lines) // d) if whole else "grid_lines"
+            yield Grid(height, "grid_pixels" if width % d else str(width // d), ("grid_line", "grid_pixel"))
+
+
 class WinogradLines(ProductLines):
     """A convolution: its kernel walks bands of lines."""
 
     def __init__(self, nest: Nest, product: Product, tiled: TiledConvolution, writer: Writer) -> None:
         super().__init__(nest, product, None, writer)
         self.tiled = tiled
-        elements = scratch_elements(tiles_of(tiled.lines, tiled.width), tiled.channels, tiled.columns)
+        elements = scratch_elements(tiles_of(tiled.lines, tiled.grid_width), tiled.channels, tiled.columns)
         self.scratch = Buffer(f"{product.lhs.name}_tiles", product.result.dtype, "temporary", elements, per_slice=True)
         writer.buffers.append(self.scratch)
 
     @property
     def bands(self) -> int:
         """Bands of an image."""
-        return -(-self.tiled.height // self.tiled.lines)
+        return -(-self.tiled.height // self.deep)
+
+    @property
+    def deep(self) -> int:
+        """Lines of a band, of all grids."""
+        return min(self.tiled.lines * self.tiled.dilation, self.tiled.height)
 
     @property
     def units(self) -> Extent:
@@ -57,32 +96,36 @@ class WinogradLines(ProductLines):
 
     @property
     def _result_elements(self) -> Extent:
-        return self.tiled.lines * self.tiled.width * self.tiled.columns
+        return self.deep * self.tiled.width * self.tiled.columns
 
     @contextmanager
     def each_line(self) -> Iterator[None]:
-        tiled, writer, product = self.tiled, self.writer, self.product
-        band = Axis(self.bands, tiled.line.left * tiled.lines, 0)
+        tiled, writer, product, deep = self.tiled, self.writer, self.product, self.deep
+        band = Axis(self.bands, tiled.line.left * deep, 0)
         with self._walk("band", (*tiled.outer, band), "begin", "end") as (left, _):
             writer.node(product.node)
-            lines, first = str(tiled.lines), f"band * {tiled.lines}"
-            if tiled.height % tiled.lines:
-                writer.line(f"line = band // {self.bands} * {tiled.height} + band % {self.bands} * {tiled.lines}")
-                writer.line(f"lines = min({tiled.lines}, {tiled.height} - band % {self.bands} * {tiled.lines})")
+            lines, first = str(deep), f"band * {deep}"
+            if tiled.height % deep:
+                writer.line(f"line = band // {self.bands} * {tiled.height} + band % {self.bands} * {deep}")
+                writer.line(f"lines = min({deep}, {tiled.height} - band % {self.bands} * {deep})")
                 lines, first = "lines", "line"
             row, line = tiled.columns, tiled.width * tiled.columns
-            to = self._address(self.nest.product_home or product.result, 0, *self._start(first, line))
             assert product.panels is not None
-            self._call(
-                f"winograd_{self.name}", lines, str(tiled.width), str(tiled.channels), str(tiled.columns),
-                self._address(product.lhs, product.axes.left.offset, *left), str(tiled.line.left),
-                str(tiled.pixel.left), self._address(product.panels, 0), to, str(line), str(row),
-                self._address(self.scratch, 0, ("slice", self.scratch.extent)),
-            )  # fmt: skip
+            with each_grid(tiled, lines, writer) as grid:
+                to = self._address(
+                    self.nest.product_home or product.result, 0, *self._start(first, line), *grid.of(line, row)
+                )  # fmt: skip
+                pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left)
+                self._call(
+                    f"winograd_{self.name}", grid.lines, grid.width, str(tiled.channels), str(tiled.columns),
+                    self._address(product.lhs, product.axes.left.offset, *pixels), str(tiled.tap_line.left),
+                    str(tiled.tap_pixel.left), self._address(product.panels, 0), to, str(line * tiled.dilation),
+                    str(row * tiled.dilation), self._address(self.scratch, 0, ("slice", self.scratch.extent)),
+                )  # fmt: skip
             self._bounds = first, lines
             yield
 
-    def _start(self, first: str, line: int) -> list[tuple[str, Extent]]:
+    def _start(self, first: str, line: int) -> Terms:
         """Where the band lies: among the lines of an output, or in the slice's own memory."""
         return [(f"({first})", line)] if self.nest.product_home is not None else [("slice", self._result_elements)]
 
@@ -98,7 +141,7 @@ class WinogradParts(ProductParts):
     def __init__(self, nest: Nest, product: Product, tiled: TiledConvolution, writer: Writer) -> None:
         super().__init__(nest, product, None, writer)
         self.tiled = tiled
-        tiles = tiles_of(tiled.lines_of_gradient, tiled.width) * tiled.images_of_gradient
+        tiles = tiles_of(tiled.lines_of_gradient, tiled.grid_width) * tiled.images_of_gradient
         name, dtype, sums = product.lhs.name, product.result.dtype, POINTS * tiled.channels * tiled.columns
         self.sums = Buffer(f"{name}_sums", dtype, "temporary", sums, per_slice=True)
         elements = scratch_elements(tiles, tiled.channels, tiled.columns)
@@ -112,12 +155,8 @@ class WinogradParts(ProductParts):
     def write_parts(self) -> None:
         writer, product, tiled = self.writer, self.product, self.tiled
         (image,) = tiled.outer
-        lines, images, channels, columns = (
-            tiled.lines_of_gradient,
-            tiled.images_of_gradient,
-            tiled.channels,
-            tiled.columns,
-        )
+        deep, images = min(tiled.lines_of_gradient * tiled.dilation, tiled.height), tiled.images_of_gradient
+        channels, columns = tiled.channels, tiled.columns
         sums = self._address(self.sums, 0, ("slice", self.sums.extent))
         writer.line(f"for k in range({self.sums.extent}):")
         with writer.indented():
@@ -126,17 +165,21 @@ class WinogradParts(ProductParts):
         with writer.indented():
             writer.node(product.node)
             count = f"min({images}, end - deep)" if images > 1 else "1"
-            bands = -(-tiled.height // lines)
-            band = Axis(bands, tiled.line.left * lines, tiled.line.right * lines)
+            bands = -(-tiled.height // deep)
+            band = Axis(bands, tiled.line.left * deep, tiled.line.right * deep)
             with self._walk("band", (band,) if bands > 1 else (), "0", str(bands)) as (left, right):
-                height = str(lines) if tiled.height % lines == 0 else f"min({lines}, {tiled.height} - band * {lines})"
-                self._call(
-                    f"winograd_gradient_{self.name}", count, height, str(tiled.width), str(channels), str(columns),
-                    self._address(product.lhs, product.axes.left.offset, ("deep", image.left), *left),
-                    writer.extent(image.left), str(tiled.line.left), str(tiled.pixel.left),
-                    self._address(product.rhs, product.axes.right.offset, ("deep", image.right), *right),
-                    writer.extent(image.right), str(tiled.line.right), str(tiled.pixel.right), sums,
-                    self._address(self.scratch, 0, ("slice", self.scratch.extent)),
-                )  # fmt: skip
+                lines = str(deep) if tiled.height % deep == 0 else f"min({deep}, {tiled.height} - band * {deep})"
+                with each_grid(tiled, lines, writer) as grid:
+                    pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left)
+                    given = *right, *grid.of(tiled.line.right, tiled.pixel.right)
+                    line, pixel = (tiled.dilation * axis.right for axis in (tiled.line, tiled.pixel))
+                    self._call(
+                        f"winograd_gradient_{self.name}", count, grid.lines, grid.width, str(channels), str(columns),
+                        self._address(product.lhs, product.axes.left.offset, ("deep", image.left), *pixels),
+                        writer.extent(image.left), str(tiled.tap_line.left), str(tiled.tap_pixel.left),
+                        self._address(product.rhs, product.axes.right.offset, ("deep", image.right), *given),
+                        writer.extent(image.right), str(line), str(pixel), sums,
+                        self._address(self.scratch, 0, ("slice", self.scratch.extent)),
+                    )  # fmt: skip
         parts = self._address(product.result, 0, ("slice", product.lines * product.rows * product.columns))
         self._call(f"winograd_kernel_{self.name}", str(channels), str(columns), sums, parts)

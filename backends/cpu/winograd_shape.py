@@ -3,13 +3,16 @@
     TiledConvolution.of(product.axes)         # for f32[N,32,32,16] and 3·3·16·16: bands of 2 lines, 16 tiles each
 
 A product is one where its windows overlap as those of a stride of 1 do: a step along the lines of the results is a step
-along the lines of the image, and so for pixels. A gradient for a kernel is the same product with other sums.
+along the lines of the image, and so for pixels. With a dilation of d the taps are d lines and d pixels apart, and every
+d-th line and pixel make an image by themselves, a *grid*: there are d·d of them, and each is convolved as an image is.
+A gradient for a kernel is the same product with other sums.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphc.dim import Extent
 from graphc.passes.fuse.product import Axis, MatrixProduct
 
 TAPS = 3
@@ -24,6 +27,7 @@ MOST_TILES_OF_GRADIENT = 64  # the depth of a product that pays for reading and 
 class TiledConvolution:
     """A convolution of 3×3 with a stride of 1, its channels last: extents and strides of image, kernel and result.
 
+    Extents and strides of lines and pixels are those of the image; `lines` of a band are those of one of its grids.
     `outer` are the axes around an image: lines of the result where it is a convolution, depth where it is a gradient.
     """
 
@@ -37,6 +41,7 @@ class TiledConvolution:
     tap_line: Axis  # from one tap to the next: in the image and the kernel
     tap_pixel: Axis
     tap_depth: Axis
+    dilation: int
 
     @classmethod
     def of(cls, product: MatrixProduct) -> TiledConvolution | None:
@@ -58,31 +63,44 @@ class TiledConvolution:
             return None
         *outer, line, pixel = places
         tap_line, tap_pixel, tap_depth = taps
-        strides = (line.left, pixel.left, 1)
+        dilation = _quotient(tap_pixel.left, pixel.left)
+        strides = (line.left * dilation, pixel.left * dilation, 1)
         extents = (line.extent, pixel.extent, tap_depth.extent, product.column.extent)
         if (tap_line.left, tap_pixel.left, tap_depth.left) != strides:
             return None
         if (tap_line.extent, tap_pixel.extent) != (TAPS, TAPS) or not all(isinstance(x, int) for x in extents):
             return None
         height, width, channels, columns = (int(str(x)) for x in extents)
-        if min(channels, columns) < LEAST_CHANNELS or not _saves(height, width):
+        if min(channels, columns) < LEAST_CHANNELS or not _saves(height, width, dilation):
             return None
-        return cls(tuple(outer), height, width, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth)
+        return cls(
+            tuple(outer), height, width, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth, dilation
+        )  # fmt: skip
+
+    @property
+    def grid_width(self) -> int:
+        """Pixels of the widest grid."""
+        return -(-self.width // self.dilation)
+
+    @property
+    def grid_height(self) -> int:
+        """Lines of the highest grid."""
+        return -(-self.height // self.dilation)
 
     @property
     def across(self) -> int:
         """Tiles beside each other."""
-        return _half(self.width)
+        return _half(self.grid_width)
 
     @property
     def lines(self) -> int:
         """Lines of results of a band."""
-        return min(2 * -(-LEAST_TILES // self.across), self.height)
+        return min(2 * -(-LEAST_TILES // self.across), self.grid_height)
 
     @property
     def lines_of_gradient(self) -> int:
         """The same for the gradient, whose sums are read and written once for each band."""
-        return min(2 * max(1, MOST_TILES_OF_GRADIENT // self.across), self.height)
+        return min(2 * max(1, MOST_TILES_OF_GRADIENT // self.across), self.grid_height)
 
     @property
     def images_of_gradient(self) -> int:
@@ -101,10 +119,23 @@ def _with_channels(taps: tuple[Axis, ...], places: tuple[Axis, ...]) -> tuple[Ax
     return line, Axis(TAPS, channels, run.right * channels), Axis(channels, 1, run.right)
 
 
-def _saves(height: int, width: int) -> bool:
-    """Whether there are fewer multiplications by a fifth, even where the last tiles reach beyond the image."""
-    multiplications, tiled = height * width * TAPS * TAPS, _half(height) * _half(width) * POINTS
+def _quotient(tap: Extent, step: Extent) -> int:
+    """How many steps from one tap to the next, where that is a whole number; else 1."""
+    if isinstance(tap, int) and isinstance(step, int) and step > 0 and tap > 0 and tap % step == 0:
+        return tap // step
+    return 1
+
+
+def _saves(height: int, width: int, dilation: int) -> bool:
+    """Whether there are fewer multiplications by a fifth, even where the last tiles reach beyond the grids."""
+    multiplications = height * width * TAPS * TAPS
+    tiled = POINTS * _pairs(height, dilation) * _pairs(width, dilation)
     return 5 * tiled <= 4 * multiplications
+
+
+def _pairs(extent: int, dilation: int) -> int:
+    """Pairs of lines or pixels in all grids, in the last one of each perhaps of one."""
+    return sum(_half(len(range(first, extent, dilation))) for first in range(dilation))
 
 
 def _half(extent: int) -> int:

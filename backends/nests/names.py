@@ -15,6 +15,7 @@ RESERVED = frozenset(
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
         "fetch", "min", "stop", "tile", "top", "bottom", "line_begin", "line_end", "line_rest", "deep_rest",
         "height", "reach", "reached", "unit", "band_rest", "lines", "images",
+        "grid_line", "grid_lines", "grid_pixel", "grid_pixels",
     }
 )  # fmt: skip
 

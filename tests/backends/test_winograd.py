@@ -150,11 +150,43 @@ def test_convolutions_and_their_gradients_are_those_of_the_interpreter(dtype, sh
         np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 
+DILATED = {
+    "even": ((3, 16, 16, 12), (16, 16, 3, 3), {"padding": 2, "dilation": 2}),
+    "odd": ((3, 9, 23, 17), (17, 9, 3, 3), {"padding": 2, "dilation": 2}),
+    "by three": ((2, 8, 32, 26), (11, 8, 3, 3), {"padding": 3, "dilation": 3}),
+    "a last band of few lines": ((2, 8, 37, 70), (8, 8, 3, 3), {"padding": 6, "dilation": 6}),
+    "with a stride": ((3, 8, 38, 48), (16, 8, 3, 3), {"padding": 2, "dilation": 4, "stride": 2}),
+}
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+@pytest.mark.parametrize("name", DILATED)
+def test_dilated_convolutions_are_done_grid_by_grid(name, dtype):
+    """Forward, what follows it in the kernel, and the gradients of both operands; with any number of threads."""
+    image, kernel, options = DILATED[name]
+    generator = np.random.default_rng(0)
+    x, w = (generator.standard_normal(shape).astype(dtype.numpy) for shape in (image, kernel))
+    graph = gc.trace(lambda x, w: gc.sum(gc.tanh(F.conv2d(x, w, **options))), dtype["N", *image[1:]], w)
+    graph = gc.value_and_grad(graph)
+    exe = gc.compile(graph, threads=1)
+    sources = "\n".join(kernel.source for kernel in exe.kernels)
+    assert "for grid_line in range" in sources
+    assert "winograd_gradient_" in sources
+    results, tolerance = exe(x, w), 1e-5 if dtype is gc.f32 else 1e-13
+    for result, expected in zip(results, gc.evaluate(graph, x, w), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    for threads in (2, 3, 4, 8):
+        others = gc.compile(graph, threads=threads)(x, w)
+        assert [each.tobytes() for each in others] == [each.tobytes() for each in results]
+
+
 SHAPES_WITHOUT = {
     "few channels": ((4, 4, 12, 12), (16, 4, 3, 3), {}),
     "few results": ((16, 16, 12, 12), (7, 16, 3, 3), {}),
     "a stride": ((4, 16, 12, 12), (16, 16, 3, 3), {"stride": 2}),
-    "dilated": ((4, 16, 12, 12), (16, 16, 3, 3), {"dilation": 2}),
+    "dilated so far that grids are single pixels": ((4, 16, 15, 15), (16, 16, 3, 3), {"dilation": 5}),
+    "dilated along lines alone": ((4, 16, 16, 12), (16, 16, 3, 3), {"dilation": (2, 1)}),
+    "dilated by half a stride": ((4, 16, 16, 16), (16, 16, 3, 3), {"dilation": 2, "stride": 4}),
     "kernels of 5": ((4, 16, 12, 12), (16, 16, 5, 5), {}),
     "groups": ((4, 16, 12, 12), (16, 8, 3, 3), {"groups": 2}),
     "a line": ((4, 16, 3, 12), (16, 16, 3, 3), {}),
