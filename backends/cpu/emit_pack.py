@@ -13,7 +13,7 @@ from dataclasses import replace
 from graphc.backends.cpu.emit_product import panel_elements, panel_width
 from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.row_words import RowWords
-from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution
+from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, matrix_elements
 from graphc.backends.nests.nest import Buffer, Load, Nest, Product
 from graphc.backends.nests.scalar import computing
 from graphc.dim import Extent
@@ -57,13 +57,9 @@ def tiled_convolution(nest: Nest) -> TiledConvolution | None:
 def elements_of_panels(product: Product) -> Extent:
     """Elements of the right operand, packed or transformed."""
     tiled = TiledConvolution.of(product.axes)
-    return panel_elements(product) if tiled is None else POINTS * matrix_elements(product, tiled)
-
-
-def matrix_elements(product: Product, tiled: TiledConvolution) -> int:
-    """Elements of one of the 16 matrices of a transformed kernel."""
-    width = panel_width(product)
-    return tiled.channels * -(-tiled.columns // width) * width
+    if tiled is None:
+        return panel_elements(product)
+    return POINTS * matrix_elements(tiled, panel_width(product)) * tiled.groups
 
 
 def with_packed_operand(nest: Nest) -> Nest:
@@ -124,11 +120,27 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
 
 def _emit_transform(product: Product, tiled: TiledConvolution, source: Buffer, panels: Buffer) -> KernelSource:
     """The source of the kernel that makes 16 matrices of a 3×3 kernel."""
-    width, name, point = panel_width(product), computing(product.result.dtype).name, matrix_elements(product, tiled)
+    width, name = panel_width(product), computing(product.result.dtype).name
+    point = matrix_elements(tiled, width)
     row = RowWords(source, panels)
-    units = -(-tiled.columns // width)
     line, pixel, depth = (row.number(axis.right) for axis in (tiled.tap_line, tiled.tap_pixel, tiled.tap_depth))
-    start = row.number(product.axes.right.offset)
+    start, units = row.number(product.axes.right.offset), -(-tiled.columns // width)
+    count, lines = "last - first", [
+        f"    first = share({units}, slice, slices) * {width}",
+        f"    last = min(share({units}, slice + 1, slices) * {width}, {tiled.columns})",
+        f"    taps = address(kernel_in, {start} + first)",
+        f"    matrices = address(matrices_out, first * {tiled.channels})",
+    ]  # fmt: skip
+    if product.axes.groups:
+        (group,) = product.axes.groups
+        units, count, indent = tiled.groups, str(tiled.columns), "    "
+        lines = [
+            f"    for group in range(share({units}, slice, slices), share({units}, slice + 1, slices)):",
+            f"        taps = address(kernel_in, {start} + group * {row.number(group.right)})",
+            f"        matrices = address(matrices_out, group * {POINTS * point})",
+        ]
+    else:
+        indent = ""
     read = "address, extent" if row.lines else "address"
     text = "\n".join(
         [
@@ -141,13 +153,11 @@ def _emit_transform(product: Product, tiled: TiledConvolution, source: Buffer, p
             f"    kernel_in = {name}(row, 1)",
             f"    matrices_out = {name}(row, 2)",
             *row.lines,
-            f"    first = share({units}, slice, slices) * {width}",
-            f"    last = min(share({units}, slice + 1, slices) * {width}, {tiled.columns})",
-            f"    taps = address(kernel_in, {start} + first)",
-            f"    matrices = address(matrices_out, first * {tiled.channels})",
-            f"    winograd_weights_{name}("
-            f"{tiled.channels}, last - first, taps, {line}, {pixel}, {depth}, matrices, {point})",
+            *lines,
+            f"{indent}    winograd_weights_{name}("
+            f"{tiled.channels}, {count}, taps, {line}, {pixel}, {depth}, matrices, {point})",
             "",
         ]
     )
-    return KernelSource("transform", text, row.words, {}, units, 16 * tiled.channels * tiled.columns)
+    cost = POINTS * tiled.channels * tiled.columns * tiled.groups
+    return KernelSource("transform", text, row.words, {}, units, cost)

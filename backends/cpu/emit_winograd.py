@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from graphc.backends.cpu.blocks import Block
 from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import ProductLines, Terms
-from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, scratch_elements, tiles_of
+from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, matrix_elements, scratch_elements, tiles_of
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.dim import Extent
@@ -96,7 +96,7 @@ class WinogradLines(ProductLines):
 
     @property
     def _result_elements(self) -> Extent:
-        return self.deep * self.tiled.width * self.tiled.columns
+        return self.deep * self.tiled.width * self.tiled.columns * self.tiled.groups
 
     @contextmanager
     def each_line(self) -> Iterator[None]:
@@ -109,18 +109,22 @@ class WinogradLines(ProductLines):
                 writer.line(f"line = band // {self.bands} * {tiled.height} + band % {self.bands} * {deep}")
                 writer.line(f"lines = min({deep}, {tiled.height} - band % {self.bands} * {deep})")
                 lines, first = "lines", "line"
-            row, line = tiled.columns, tiled.width * tiled.columns
+            row = tiled.columns * tiled.groups
+            line = tiled.width * row
             assert product.panels is not None
-            with each_grid(tiled, lines, writer) as grid:
+            group_size = POINTS * matrix_elements(tiled, self.width)
+            with each_grid(tiled, lines, writer) as grid, self._each_group() as (a_group, _, group):
                 to = self._address(
-                    self.nest.product_home or product.result, 0, *self._start(first, line), *grid.of(line, row)
+                    self.nest.product_home or product.result, 0, *self._start(first, line), *grid.of(line, row), *group
                 )  # fmt: skip
-                pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left)
+                pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left), *a_group
+                weights = [("group", group_size)] if group else []
                 self._call(
                     f"winograd_{self.name}", grid.lines, grid.width, str(tiled.channels), str(tiled.columns),
                     self._address(product.lhs, product.axes.left.offset, *pixels), str(tiled.tap_line.left),
-                    str(tiled.tap_pixel.left), self._address(product.panels, 0), to, str(line * tiled.dilation),
-                    str(row * tiled.dilation), self._address(self.scratch, 0, ("slice", self.scratch.extent)),
+                    str(tiled.tap_pixel.left), self._address(product.panels, 0, *weights), to,
+                    str(line * tiled.dilation), str(row * tiled.dilation),
+                    self._address(self.scratch, 0, ("slice", self.scratch.extent)),
                 )  # fmt: skip
             self._bounds = first, lines
             yield
@@ -143,7 +147,8 @@ class WinogradParts(ProductParts):
         self.tiled = tiled
         tiles = tiles_of(tiled.lines_of_gradient, tiled.grid_width) * tiled.images_of_gradient
         name, dtype, sums = product.lhs.name, product.result.dtype, POINTS * tiled.channels * tiled.columns
-        self.sums = Buffer(f"{name}_sums", dtype, "temporary", sums, per_slice=True)
+        self.sums_of_group = sums
+        self.sums = Buffer(f"{name}_sums", dtype, "temporary", sums * tiled.groups, per_slice=True)
         elements = scratch_elements(tiles, tiled.channels, tiled.columns)
         self.scratch = Buffer(f"{name}_tiles", dtype, "temporary", elements, per_slice=True)
         writer.buffers += [self.sums, self.scratch]
@@ -157,7 +162,6 @@ class WinogradParts(ProductParts):
         (image,) = tiled.outer
         deep, images = min(tiled.lines_of_gradient * tiled.dilation, tiled.height), tiled.images_of_gradient
         channels, columns = tiled.channels, tiled.columns
-        sums = self._address(self.sums, 0, ("slice", self.sums.extent))
         writer.line(f"for k in range({self.sums.extent}):")
         with writer.indented():
             writer.line(f"{self.sums.name}[slice * {self.sums.extent} + k] = 0.0")
@@ -169,17 +173,25 @@ class WinogradParts(ProductParts):
             band = Axis(bands, tiled.line.left * deep, tiled.line.right * deep)
             with self._walk("band", (band,) if bands > 1 else (), "0", str(bands)) as (left, right):
                 lines = str(deep) if tiled.height % deep == 0 else f"min({deep}, {tiled.height} - band * {deep})"
-                with each_grid(tiled, lines, writer) as grid:
-                    pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left)
-                    given = *right, *grid.of(tiled.line.right, tiled.pixel.right)
+                with each_grid(tiled, lines, writer) as grid, self._each_group() as (a_group, b_group, group):
+                    pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left), *a_group
+                    given = *right, *grid.of(tiled.line.right, tiled.pixel.right), *b_group
                     line, pixel = (tiled.dilation * axis.right for axis in (tiled.line, tiled.pixel))
                     self._call(
                         f"winograd_gradient_{self.name}", count, grid.lines, grid.width, str(channels), str(columns),
                         self._address(product.lhs, product.axes.left.offset, ("deep", image.left), *pixels),
                         writer.extent(image.left), str(tiled.tap_line.left), str(tiled.tap_pixel.left),
                         self._address(product.rhs, product.axes.right.offset, ("deep", image.right), *given),
-                        writer.extent(image.right), str(line), str(pixel), sums,
+                        writer.extent(image.right), str(line), str(pixel), self._sums(group),
                         self._address(self.scratch, 0, ("slice", self.scratch.extent)),
                     )  # fmt: skip
-        parts = self._address(product.result, 0, ("slice", product.lines * product.rows * product.columns))
-        self._call(f"winograd_kernel_{self.name}", str(channels), str(columns), sums, parts)
+        start: Terms = [("slice", product.lines * product.rows * product.columns)]
+        with self._each_group() as (_, _, group):
+            parts = self._address(product.result, 0, *start, *group)
+            row = str(columns * tiled.groups)
+            self._call(f"winograd_kernel_{self.name}", str(channels), str(columns), self._sums(group), parts, row)
+
+    def _sums(self, group: Terms) -> str:
+        """Where the 16 matrices of a group are."""
+        start: Terms = [("slice", self.sums.extent), *((name, self.sums_of_group) for name, _ in group)]
+        return self._address(self.sums, 0, *start)

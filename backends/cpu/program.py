@@ -152,7 +152,7 @@ class Program(Steps):
         """The panels of a product's right operand, packed by a step of its own for all kernels that read it."""
         matrix, axes = outer[_value_of(product.rhs)], product.axes
         assert product.panels is not None
-        key = "right", self.root(matrix), axes.depth, axes.column, axes.right.offset
+        key = "right", self.root(matrix), axes.groups, axes.depth, axes.column, axes.right.offset
         return self._packed_by(emit_pack, key, product, matrix, _value_of(product.panels))
 
     def _packed_rows(self, product: Product, outer: dict[Value, Value]) -> Value:

@@ -3,8 +3,9 @@
     winograd_gradient(images, lines, width, channels, columns, a, a_image, a_line, a_pixel, b, b_image, b_line, b_pixel,
                       c, scratch)
         adds to the 16 matrices C what some lines of images A, and the gradients B of their results, contribute
-    winograd_kernel(channels, columns, source, target)
-        target[h, w, i, o] = sum over all images, y, x of A[y+h, x+w, i] · B[y, x, o], out of the 16 matrices
+    winograd_kernel(channels, columns, source, target, row)
+        target[((h·3 + w)·channels + i)·row + o] = sum over all images, y, x of A[y+h, x+w, i] · B[y, x, o], out of
+        the 16 matrices
 
 A kernel's gradient is a convolution too, of images with gradients: 3×3 results of each tile of 4×4 pixels and 2×2
 gradients, F(3×3, 2×2) in the words of Lavin and Gray 2015. The sums over all tiles are taken between the transforms, so
@@ -25,7 +26,7 @@ GRADIENT = (
     "images", "lines", "width", "channels", "columns", "a", "a_image", "a_line", "a_pixel", "b", "b_image", "b_line",
     "b_pixel", "c", "scratch",
 )  # fmt: skip
-KERNEL = ("channels", "columns", "source", "target")
+KERNEL = ("channels", "columns", "source", "target", "row")
 
 
 class WinogradGradient(Tiles):
@@ -103,15 +104,15 @@ class WinogradKernel(Part):
 
     def body(self) -> None:
         b, v = self.b, self.v
-        matrix = self.bytes_of(self["channels"], self["columns"])
+        matrix, tap = self.bytes_of(self["channels"], self["columns"]), self.bytes_of(self["channels"], self["row"])
 
         def channel(c: ir.Value) -> None:
             def vector(o: ir.Value, mask: ir.Value | None) -> None:
                 offset = self.bytes_of(self.sum(times(b, c, self["columns"]), o))
                 places = self.places_of_tile(at(b, self.given["source"], offset), matrix, mask)
-                there = at(b, self.given["target"], offset)
-                for tap, value in enumerate(both_ways(to_kernel, places, b)):
-                    v.store(value, at(b, there, times(b, matrix, tap)), mask)
+                there = at(b, self.given["target"], self.bytes_of(self.sum(times(b, c, self["row"]), o)))
+                for number, value in enumerate(both_ways(to_kernel, places, b)):
+                    v.store(value, at(b, there, times(b, tap, number)), mask)
 
             self.each_vector("columns", vector)
 

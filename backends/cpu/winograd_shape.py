@@ -5,7 +5,7 @@
 A product is one where its windows overlap as those of a stride of 1 do: a step along the lines of the results is a step
 along the lines of the image, and so for pixels. With a dilation of d the taps are d lines and d pixels apart, and every
 d-th line and pixel make an image by themselves, a *grid*: there are d·d of them, and each is convolved as an image is.
-A gradient for a kernel is the same product with other sums.
+The groups of a convolution are convolutions side by side. A gradient for a kernel is the same product with other sums.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphc.dim import Extent
-from graphc.passes.fuse.product import Axis, MatrixProduct
+from graphc.passes.fuse.product import Axis, MatrixProduct, extent_of
 
 TAPS = 3
 POINTS = 16  # multiplications of a tile: one for each of its places
@@ -28,6 +28,7 @@ class TiledConvolution:
     """A convolution of 3×3 with a stride of 1, its channels last: extents and strides of image, kernel and result.
 
     Extents and strides of lines and pixels are those of the image; `lines` of a band are those of one of its grids.
+    Channels and columns are those of a group.
     `outer` are the axes around an image: lines of the result where it is a convolution, depth where it is a gradient.
     """
 
@@ -42,6 +43,7 @@ class TiledConvolution:
     tap_pixel: Axis
     tap_depth: Axis
     dilation: int
+    groups: int
 
     @classmethod
     def of(cls, product: MatrixProduct) -> TiledConvolution | None:
@@ -59,22 +61,23 @@ class TiledConvolution:
         taps = _with_channels(taps, places)
         if len(places) < 2 or len(taps) != 3 or len(product.columns) != 1:
             return None
-        if product.batch or product.is_packed or product.is_by_lanes:
+        if (product.batch and not product.inside) or product.is_packed or product.is_by_lanes:
             return None
         *outer, line, pixel = places
         tap_line, tap_pixel, tap_depth = taps
         dilation = _quotient(tap_pixel.left, pixel.left)
         strides = (line.left * dilation, pixel.left * dilation, 1)
-        extents = (line.extent, pixel.extent, tap_depth.extent, product.column.extent)
+        extents = (line.extent, pixel.extent, tap_depth.extent, product.column.extent, extent_of(product.groups))
         if (tap_line.left, tap_pixel.left, tap_depth.left) != strides:
             return None
         if (tap_line.extent, tap_pixel.extent) != (TAPS, TAPS) or not all(isinstance(x, int) for x in extents):
             return None
-        height, width, channels, columns = (int(str(x)) for x in extents)
+        height, width, channels, columns, groups = (int(str(x)) for x in extents)
         if min(channels, columns) < LEAST_CHANNELS or not _saves(height, width, dilation):
             return None
         return cls(
-            tuple(outer), height, width, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth, dilation
+            tuple(outer), height, width, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth, dilation,
+            groups,
         )  # fmt: skip
 
     @property
@@ -150,3 +153,8 @@ def tiles_of(lines: int, width: int) -> int:
 def scratch_elements(tiles: int, channels: int, columns: int) -> int:
     """Elements of scratch for so many tiles, of a convolution or a gradient."""
     return POINTS * (tiles * (channels + columns) + 2 * APART)
+
+
+def matrix_elements(tiled: TiledConvolution, panel: int) -> int:
+    """Elements of one of the 16 matrices of a transformed kernel, in panels of so many columns."""
+    return tiled.channels * -(-tiled.columns // panel) * panel

@@ -46,9 +46,9 @@ def compiled(dtype, weights, forward, gradient, kernel):
             n, lines, width, channels, columns, a, a_image, a_line, a_pixel, b, b_image, b_line, b_pixel, c, scratch
         )
 
-    @njit("void(int64,int64,uintp,uintp)")
-    def finish(channels, columns, source, target):
-        kernel(channels, columns, source, target)
+    @njit("void(int64,int64,uintp,uintp,int64)")
+    def finish(channels, columns, source, target, row):
+        kernel(channels, columns, source, target, row)
 
     return transform, convolve, gather, finish
 
@@ -119,7 +119,7 @@ def test_every_edge_of_a_gradient(dtype):
                 *strides(gradients), sums.ctypes.data, scratch.ctypes.data,
             )  # fmt: skip
             expected += np.einsum("nyxihw,nyxo->hwio", windows(images), gradients)
-        finish(channels, columns, sums.ctypes.data, taps.ctypes.data)
+        finish(channels, columns, sums.ctypes.data, taps.ctypes.data, columns)
         assert np.array_equal(taps, expected), f"{n} images of {lines} x {width}, {channels} to {columns} channels"
 
 
@@ -150,7 +150,10 @@ def test_convolutions_and_their_gradients_are_those_of_the_interpreter(dtype, sh
         np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 
-DILATED = {
+BY_PARTS = {
+    "groups": ((3, 16, 16, 18), (24, 8, 3, 3), {"padding": 1, "groups": 2}),
+    "odd groups": ((3, 27, 21, 13), (51, 9, 3, 3), {"groups": 3}),
+    "dilated groups": ((2, 16, 27, 16), (66, 8, 3, 3), {"padding": 2, "groups": 2, "dilation": 2}),
     "even": ((3, 16, 16, 12), (16, 16, 3, 3), {"padding": 2, "dilation": 2}),
     "odd": ((3, 9, 23, 17), (17, 9, 3, 3), {"padding": 2, "dilation": 2}),
     "by three": ((2, 8, 32, 26), (11, 8, 3, 3), {"padding": 3, "dilation": 3}),
@@ -160,17 +163,18 @@ DILATED = {
 
 
 @pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
-@pytest.mark.parametrize("name", DILATED)
-def test_dilated_convolutions_are_done_grid_by_grid(name, dtype):
+@pytest.mark.parametrize("name", BY_PARTS)
+def test_grids_of_dilated_convolutions_and_groups(name, dtype):
     """Forward, what follows it in the kernel, and the gradients of both operands; with any number of threads."""
-    image, kernel, options = DILATED[name]
+    image, kernel, options = BY_PARTS[name]
     generator = np.random.default_rng(0)
     x, w = (generator.standard_normal(shape).astype(dtype.numpy) for shape in (image, kernel))
     graph = gc.trace(lambda x, w: gc.sum(gc.tanh(F.conv2d(x, w, **options))), dtype["N", *image[1:]], w)
     graph = gc.value_and_grad(graph)
     exe = gc.compile(graph, threads=1)
     sources = "\n".join(kernel.source for kernel in exe.kernels)
-    assert "for grid_line in range" in sources
+    assert ("for grid_line in range" in sources) == ("dilation" in options)
+    assert "gemm_" not in sources
     assert "winograd_gradient_" in sources
     results, tolerance = exe(x, w), 1e-5 if dtype is gc.f32 else 1e-13
     for result, expected in zip(results, gc.evaluate(graph, x, w), strict=True):
@@ -188,7 +192,8 @@ SHAPES_WITHOUT = {
     "dilated along lines alone": ((4, 16, 16, 12), (16, 16, 3, 3), {"dilation": (2, 1)}),
     "dilated by half a stride": ((4, 16, 16, 16), (16, 16, 3, 3), {"dilation": 2, "stride": 4}),
     "kernels of 5": ((4, 16, 12, 12), (16, 16, 5, 5), {}),
-    "groups": ((4, 16, 12, 12), (16, 8, 3, 3), {"groups": 2}),
+    "groups of few channels": ((4, 16, 12, 12), (16, 4, 3, 3), {"groups": 4}),
+    "groups of few results": ((4, 16, 12, 12), (8, 8, 3, 3), {"groups": 2}),
     "a line": ((4, 16, 3, 12), (16, 16, 3, 3), {}),
 }
 
