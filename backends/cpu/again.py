@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from graphc import state as model_state
-from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.array_form import NO_FIT, ArrayForm
 from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.preparation import Preparation
@@ -39,9 +38,11 @@ class Again:
         "_copied",
         "_epoch",
         "_filled",
+        "_is_filled",
         "_native",
         "_open",
         "_parts",
+        "_place_all",
         "_preparation",
         "_quick",
         "_serial",
@@ -56,18 +57,19 @@ class Again:
     ) -> None:  # fmt: skip
         self.binding = binding
         self.place = form.place
+        self._place_all = form.place_all
         self._native = native
         is_serial = binding.serial_call is not None and binding.cost < SHORT
         self._serial = form.run(binding.table_address, binding.entries, binding.status) if is_serial else None
         self._preparation = preparation
         self._filled: list[Array] = []  # by the kernels of this call
         self._shelves = [
-            (places, results.shelf(binding.shape(value), value.type.dtype.numpy))
-            for value, places in binding.output_places
+            results.shelf(binding.shape(value), value.type.dtype.numpy) for value, _ in binding.output_places
         ]
         self._parts = _parts(binding)
-        first = self._parts[0] if self._parts is not None and len(self._parts) == 1 else 0
+        first = self._parts[0] if self._parts is not None and len(self._parts) == 1 else None
         self._copied = None if isinstance(first, int) else first  # the only result, where it is copied
+        self._is_filled = isinstance(first, int)  # whether the only result is an array that kernels fill
         is_plain = self._parts is not None and not binding.copied
         self._epoch = epoch if is_plain else -1  # of the state's arrays; -1 where more is to be done
         self._open = ctypes.c_int64(1)  # 0 when others have been called since, and nothing of this holds any more
@@ -80,15 +82,13 @@ class Again:
         return self._preparation is None or not self._preparation.is_stale()
 
     def run(self, arrays: tuple[Any, ...]) -> int:
-        """Walk the table: -1, the step that met trouble, or NO_FIT where the arrays may be others."""
-        binding = self.binding
+        """Walk the table: -1, a step that met trouble, or NO_FIT where the arrays may be others."""
         if self._shelves:
-            self._filled = [shelf.take() for _, shelf in self._shelves]
-            for (places, _), array in zip(self._shelves, self._filled, strict=True):
-                places.put(binding.rows, address_of(array))
+            self._filled = filled = [shelf.take() for shelf in self._shelves]
+            arrays = (*arrays, *filled)
         if self._serial is not None:
             return self._serial(arrays)
-        return NO_FIT if self.place(arrays) == NO_FIT else self._native(binding)
+        return NO_FIT if self._place_all(arrays) == NO_FIT else self._native(self.binding)
 
     def quick(
         self, repeat: int, clock: model_state.Clock, locks: Sequence[Any], watched: Sequence[Condition], memory: Any
@@ -114,6 +114,8 @@ class Again:
             return self._copied.copy()
         assert self._parts is not None
         filled, self._filled = self._filled, []
+        if self._is_filled:
+            return filled[0]
         arrays = [filled[part] if isinstance(part, int) else part.copy() for part in self._parts]
         return arrays[0] if len(arrays) == 1 else tuple(arrays)
 

@@ -62,7 +62,8 @@ class Binding:
 
     def read_natively(self, fits: int) -> None:
         """From now on the native function at an address reads the arrays of calls."""
-        self.form = ArrayForm(fits, self.rows, self._inputs)
+        results = [(self.shape(value), value.type.dtype.numpy, at.entries()) for value, at in self.output_places]
+        self.form = ArrayForm(fits, self.rows, self._inputs, results)
 
     def _place(self, arrays: Sequence[Any]) -> bool:
         if len(arrays) != len(self._inputs):

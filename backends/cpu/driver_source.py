@@ -12,7 +12,7 @@ _SIGNATURES = {
         "run_serial": "int64(uintp, int64, uintp)",
         "help": "void(uintp)",
     },
-    "fitting": {"fits": "int64(uintp, int64, uintp)"},
+    "fitting": {"fits": "int64(uintp, uintp)"},
     "repeating": {"repeat": "int64(uintp, uintp)"},
 }
 

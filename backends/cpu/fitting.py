@@ -1,11 +1,13 @@
 """Whether a call's arrays are what a table is made for, asked natively: a few nanoseconds an array.
 
-    fits(form, 0, arrays)           # -1 where they are, and their addresses are in the rows; else NO_FIT
-    fits(form, entries, arrays)     # the same, and then walks the table on this thread: -1, or where it met trouble
+    fits(form, arrays)          # -1 where they are, and their addresses are in the rows, and the table has been walked
 
-`arrays` is the address of a tuple, and `form` the words that say what is to be in it (`array_form.py`): types, dtypes,
-extents and flags are read from NumPy's structs. Nothing is asked of Python, but its lock must be held: nobody may give
-an array another shape meanwhile. It is held while the table runs, too, so this is for small ones.
+`form` is an array of words that says what is to be in the tuple `arrays`, and what to do then (`array_form.py`); both
+are addresses of Python objects. Types, dtypes, extents and flags are read from NumPy's structs. Nothing is asked of
+Python, but its lock must be held: nobody may give an array another shape meanwhile. It is held while the table runs,
+too, so this is for small ones; where there is no entry to walk, arrays are placed and that is all.
+
+The answer is the address of a Python integer: -1, NO_FIT, or 0 where a kernel met trouble.
 """
 
 from __future__ import annotations
@@ -13,30 +15,30 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from graphc.backends.cpu.array_address import DATA, DTYPE, EXTENTS, FLAGS, ITEMS, LENGTH, RANK, READABLE, TYPE
-from graphc.backends.cpu.array_form import NO_FIT
-from graphc.backends.cpu.atomics import read, signed, write
+from graphc.backends.cpu.array_form import ANSWERS, ARRAYS, COUNT, ENTRIES, HOLD, NO_FIT, ROWS, STATUS, TABLE
+from graphc.backends.cpu.atomics import ask, read, signed, write
 from graphc.backends.cpu.driver import walk
 
-SIGNATURES = {"fits": "int64(uintp, int64, uintp)"}
+SIGNATURES = {"fits": "int64(uintp, uintp)"}
 OPTIONS = {"nopython": True, "forceinline": True, "error_model": "numpy"}
 
 
-def fits(form: int, entries: int, arrays: int) -> int:
-    """What C calls: `walk_with` under its own name."""
-    return walk_with(form, entries, arrays)
+def fits(form: int, arrays: int) -> int:
+    """Place the arrays and walk the table; the answer as an object, with a reference for the caller."""
+    at = read(signed(form) + DATA)
+    answer = read(at + ANSWERS + 8 * min(walk_with(at, signed(arrays)), 0))
+    return ask(read(at + HOLD), answer)
 
 
 @register_jitable(forceinline=True)
-def walk_with(form: int, entries: int, arrays: int) -> int:
-    """The form: how many arrays, the addresses of the rows, of the table and of the status block; of each array its
-    type, dtype, rank and how many places; its extents; its places.
+def walk_with(form: int, arrays: int) -> int:
+    """The same for the address of the words, and as a number. What the arrays are to be, of each: its type, dtype, rank
+    and how many places; its extents; its places.
     """
-    at, item = signed(form), signed(arrays) + ITEMS
-    count, rows = read(at), read(at + 8)
-    if read(signed(arrays) + LENGTH) != count:
+    count, rows, at = read(form + COUNT), read(form + ROWS), read(form + ARRAYS)
+    if read(arrays + LENGTH) != count:
         return NO_FIT
-    table, status = read(at + 16), read(at + 24)
-    at += 32
+    item = arrays + ITEMS
     for _ in range(count):
         array = read(item)
         if read(array + TYPE) != read(at) or read(array + DTYPE) != read(at + 8):
@@ -55,4 +57,4 @@ def walk_with(form: int, entries: int, arrays: int) -> int:
             write(rows + 8 * read(at), address + read(at + 8))
             at += 16
         item += 8
-    return walk(table, entries, status)
+    return walk(read(form + TABLE), read(form + ENTRIES), read(form + STATUS))

@@ -24,7 +24,6 @@ from graphc.backends.cpu.quick import (
     CONDITIONS,
     COPY,
     DROP,
-    ENTRIES,
     FALSE,
     FORM,
     HOLD,
@@ -93,7 +92,7 @@ def _holds(at: int, condition: int) -> bool:
 @_inlined
 def _walk(at: int, arrays: int) -> bool:
     """Walk the table if the arrays fit; what is left in the status block is for the ordinary way to find again."""
-    trouble = walk_with(read(at + FORM), read(at + ENTRIES), arrays)
+    trouble = walk_with(read(at + FORM), arrays)
     if trouble >= 0:
         status = read(at + STATUS)
         for word in range(8):

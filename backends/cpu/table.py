@@ -42,6 +42,10 @@ class Places:
         few = () if len(words) > _FEW or offsets.any() else tuple(words)
         return cls(np.array(words, np.int64), offsets, few)
 
+    def entries(self) -> list[tuple[int, int]]:
+        """Each word, and how many bytes on from the array's start."""
+        return list(zip(self.words.tolist(), self.offsets.tolist(), strict=True))
+
     def put(self, rows: np.ndarray[Any, Any], address: int) -> None:
         """Write the array's address into the rows."""
         if self.few:

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc as collector
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -25,13 +26,13 @@ X, Y = np.zeros((3, 4), np.float32), np.arange(3)
 def form(rows: Array) -> tuple[ArrayForm, Callable[[tuple[Any, ...]], int]]:
     """The form of (X, Y), and what its native function answers; the plain Python one must say the same."""
     native: int = ctypes.cast(_plain, ctypes.c_void_p).value or 0
-    made = ArrayForm(native, rows, [(X.shape, X.dtype, [(1, 0), (3, 16)]), (Y.shape, Y.dtype, [(0, 8)])])
+    made = ArrayForm(native, rows, [(X.shape, X.dtype, [(1, 0), (3, 16)]), (Y.shape, Y.dtype, [(0, 8)])], [])
     return made, made.place
 
 
-@ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.c_int64, ctypes.c_size_t)
-def _plain(words: int, entries: int, arrays: int) -> int:
-    return fitting.fits(words, entries, arrays)
+@ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t)
+def _plain(words: int, arrays: int) -> int:
+    return fitting.fits(words, arrays)
 
 
 def test_addresses_go_where_the_form_says() -> None:
@@ -53,6 +54,30 @@ def test_addresses_go_where_the_form_says() -> None:
 def test_what_does_not_fit(arrays: tuple[Any, ...]) -> None:
     _, place = form(np.zeros(5, np.int64))
     assert place(arrays) == NO_FIT
+
+
+def test_results_are_placed_with_the_arrays() -> None:
+    rows = np.zeros(3, np.int64)
+    native: int = ctypes.cast(_plain, ctypes.c_void_p).value or 0
+    made = ArrayForm(native, rows, [(X.shape, X.dtype, [(1, 0)])], [(Y.shape, Y.dtype, [(0, 8), (2, 0)])])
+    assert made.place_all((X,)) == NO_FIT
+    assert made.place((X, Y)) == NO_FIT
+    assert made.place_all((X, Y)) == made.run(0, 0, 0)((X, Y)) == -1
+    assert rows.tolist() == [Y.ctypes.data + 8, X.ctypes.data, Y.ctypes.data]
+
+
+def test_calls_leave_the_references_of_all_objects_as_they_were() -> None:
+    exe = gc.compile(lambda x: (gc.exp(x), gc.sum(x)), inputs=gc.f32["N", 4])
+    x, other, answers = np.ones((6, 4), np.float32), np.ones((6, 4)), (-2, -1, 0)
+    for _ in range(3):
+        exe(x)
+    objects = (x, other, *answers)
+    before = [sys.getrefcount(each) for each in objects]
+    for _ in range(1000):
+        exe(x)
+        if exe._again is not None:
+            assert exe._again.place((other,)) == NO_FIT
+    assert [abs(sys.getrefcount(each) - count) < 100 for each, count in zip(objects, before, strict=True)] == [True] * 5
 
 
 def test_a_dtype_that_is_an_object_of_its_own_is_remembered() -> None:
