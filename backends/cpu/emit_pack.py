@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.backends.cpu.emit_product import panel_elements, panel_width
+from graphc.backends.cpu.emit_product import has_few_columns, panel_elements, panel_width
 from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, matrix_elements
@@ -40,7 +40,7 @@ def packs_in_every_slice(nest: Nest) -> bool:
 def can_be_packed_before(nest: Nest) -> bool:
     """Whether a product reads one matrix on the right, the same for all lines, over one axis or nine taps."""
     product = nest.product
-    if product is None or nest.cut is Cut.DEPTH:
+    if product is None or nest.cut is Cut.DEPTH or has_few_columns(product):
         return False
     if len(product.axes.depth) != 1 and tiled_convolution(nest) is None:
         return False

@@ -23,6 +23,8 @@ from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import Axis, extent_of
 
+LONG_DEPTH = 64  # elements of a sum, from where on adding up its lanes at the end does not count
+
 Terms = list[tuple[str, Extent]]  # an index and its stride
 
 
@@ -35,6 +37,16 @@ def panel_elements(product: Product) -> Extent:
 def panel_width(product: Product) -> int:
     """Columns of a panel of the packed right operand."""
     return Tiling.of(computing(product.result.dtype).numpy.name).width
+
+
+def has_few_columns(product: Product) -> bool:
+    """Whether sums along the depth are faster than tiles: they use all lanes, where columns would leave some idle."""
+    columns, (*outer, depth) = product.columns, product.axes.depth
+    if product.panels is None or outer or not (depth.left == depth.right == 1):
+        return False
+    lanes = Tiling.of(computing(product.result.dtype).numpy.name).lanes
+    is_long = isinstance(depth.extent, int) and depth.extent >= LONG_DEPTH
+    return is_long and isinstance(columns, int) and 4 * columns <= 3 * lanes
 
 
 class ProductLines:
@@ -68,7 +80,7 @@ class ProductLines:
     def temporaries(self) -> dict[Buffer, Extent]:
         """Scratch for a slice: packed panels, and the block of the product that no output holds."""
         product, found = self.product, {}
-        if product.panels is not None and not product.is_packed_before:
+        if product.panels is not None and not product.is_packed_before and not self._are_few:
             found[product.panels] = self._panel_elements
         if self.home is None and self.nest.cut is not Cut.DEPTH:
             found[product.result] = self._result_elements
@@ -233,12 +245,13 @@ class ProductLines:
     def _are_few(self) -> bool:
         """Whether the right operand is read where it lies, along the depth."""
         rows = self.product.rows
-        return self._is_along_the_depth and isinstance(rows, int) and rows <= FEW_ROWS
+        is_few = isinstance(rows, int) and rows <= FEW_ROWS
+        return has_few_columns(self.product) or (self._is_along_the_depth and is_few)
 
     @property
     def _may_be_few(self) -> bool:
         """Whether the run decides that."""
-        return self._is_along_the_depth and not isinstance(self.product.rows, int)
+        return self._is_along_the_depth and not (isinstance(self.product.rows, int) or has_few_columns(self.product))
 
     @property
     def _is_along_the_depth(self) -> bool:

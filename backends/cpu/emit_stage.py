@@ -49,6 +49,11 @@ class Stage(ProductLines):
         rows = self.product.rows if self.over_rows else self.height
         return rows * self.product.columns
 
+    @property
+    def _are_few(self) -> bool:
+        """A block is multiplied tile by tile, with the right operand in panels."""
+        return False
+
     def temporaries(self) -> dict[Buffer, Extent]:
         found = super().temporaries()
         if self.passes.short is not None:

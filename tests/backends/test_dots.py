@@ -11,6 +11,7 @@ from another_process import run_again
 from graphc.backends.cpu.contraction import dot_f32, dot_f64
 from graphc.backends.cpu.dots import FEW_ROWS
 from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.vector_ir import Tiling
 from guarded_memory import Guarded
 
 DOT = "void(int64,int64,int64,uintp,int64,uintp,int64,uintp,int64)"
@@ -28,8 +29,18 @@ def dot64(m, n, k, a, a_row, b, b_column, c, c_row):
 
 
 @njit("void(uintp,uintp,uintp)")
-def literals(a, b, c):
+def one_row(a, b, c):
     dot_f32(1, 10, 37, a, 37, b, 40, c, 10)
+
+
+@njit("void(uintp,uintp,uintp)")
+def five_rows(a, b, c):
+    dot_f32(5, 12, 37, a, 37, b, 40, c, 12)
+
+
+@njit("void(uintp,uintp,uintp)")
+def many_columns(a, b, c):
+    dot_f32(3, 21, 37, a, 37, b, 40, c, 21)
 
 
 DOTS = {"float32": dot32, "float64": dot64}
@@ -58,7 +69,7 @@ def dots(A, B, c_row):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_exact_at_every_size(dtype):
-    for m, n, k in product((1, 2, 4, 5), (1, 3, 4, 7, 8, 9, 16, 43), (0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 127)):
+    for m, n, k in product((0, 1, 2, 4, 5), (1, 3, 4, 7, 8, 9, 16, 43), (0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 127)):
         A, B = small_integers(0, (m, k), dtype, 0), small_integers(1, (n, k), dtype, 1)
         assert np.array_equal(dots(A, B, n + 3 * (k % 2)), A.astype(np.float64) @ B.T), f"{m} x {n} x {k}"
 
@@ -69,10 +80,11 @@ def test_rows_may_be_parts_of_longer_ones(dtype):
     assert np.array_equal(dots(A, B, 20), A @ B.T)
 
 
-def test_numbers_that_are_known():
-    A, B = small_integers(0, (1, 37), "float32", 0), small_integers(1, (10, 40), "float32", 1)
-    C = np.empty((1, 10), np.float32)
-    literals(A.ctypes.data, B.ctypes.data, C.ctypes.data)
+@pytest.mark.parametrize(("function", "m", "n"), [(one_row, 1, 10), (five_rows, 5, 12), (many_columns, 3, 21)])
+def test_numbers_that_are_known(function, m, n):
+    A, B = small_integers(0, (m, 37), "float32", 0), small_integers(1, (n, 40), "float32", 1)
+    C = POOLS[2].array((m, n), "float32")
+    function(A.ctypes.data, B.ctypes.data, C.ctypes.data)
     assert np.array_equal(C, A @ B[:, :37].T)
 
 
@@ -104,6 +116,28 @@ def test_a_kernel_takes_this_way_for_few_rows_alone(dtype):
     for rows in (1, 2, 3, 4, 5, 6, 13):
         x, w = small_integers(0, (rows, 70), dtype.numpy, 0), small_integers(1, (90, 70), dtype.numpy, 1)
         assert np.array_equal(exe(x, w), np.maximum(x @ w.T, 0)), f"{rows=}"
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="NumPy's product has an order of its own")
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+def test_few_columns_of_a_long_depth_are_never_packed(dtype):
+    """A row has the same bits in every batch, as each sum is along the depth; for any number of threads."""
+    columns = 3 * Tiling.of(dtype.numpy.name).lanes // 4
+    graph = gc.trace(lambda x, w, b: gc.maximum(x @ w.T + b, 0.0), dtype["N", 77], dtype[columns, 77], dtype[columns])
+    exe = gc.compile(graph, threads=1)
+    (kernel,) = exe.kernels
+    assert "dot_" in kernel.source
+    assert "pack_" not in kernel.source
+    random = np.random.default_rng(0)
+    w, b = (random.standard_normal(shape).astype(dtype.numpy) for shape in ((columns, 77), columns))
+    x = random.standard_normal((3001, 77)).astype(dtype.numpy)
+    whole = exe(x, w, b)
+    tolerance = 1e-5 if dtype is gc.f32 else 1e-13
+    np.testing.assert_allclose(whole, gc.evaluate(graph, x, w, b), rtol=tolerance, atol=tolerance)
+    for rows in (1, 2, 5, 13, 96):
+        assert exe(x[:rows], w, b).tobytes() == whole[:rows].tobytes()
+    for threads in (2, 3, 4, 8):
+        assert gc.compile(graph, threads=threads)(x, w, b).tobytes() == whole.tobytes()
 
 
 def test_matrices_of_few_known_rows_side_by_side():
