@@ -38,7 +38,6 @@ class Again:
         "_copied",
         "_epoch",
         "_filled",
-        "_is_filled",
         "_native",
         "_open",
         "_parts",
@@ -46,6 +45,7 @@ class Again:
         "_preparation",
         "_quick",
         "_serial",
+        "_shelf",
         "_shelves",
         "binding",
         "place",
@@ -69,7 +69,8 @@ class Again:
         self._parts = _parts(binding)
         first = self._parts[0] if self._parts is not None and len(self._parts) == 1 else None
         self._copied = None if isinstance(first, int) else first  # the only result, where it is copied
-        self._is_filled = isinstance(first, int)  # whether the only result is an array that kernels fill
+        # The only result, where kernels fill it: where its arrays are.
+        self._shelf = self._shelves[0] if isinstance(first, int) and len(self._shelves) == 1 else None
         is_plain = self._parts is not None and not binding.copied
         self._epoch = epoch if is_plain else -1  # of the state's arrays; -1 where more is to be done
         self._open = ctypes.c_int64(1)  # 0 when others have been called since, and nothing of this holds any more
@@ -83,7 +84,11 @@ class Again:
 
     def run(self, arrays: tuple[Any, ...]) -> int:
         """Walk the table: -1, a step that met trouble, or NO_FIT where the arrays may be others."""
-        if self._shelves:
+        if self._shelf is not None:
+            array = self._shelf.take()
+            self._filled = [array]
+            arrays = (*arrays, array)
+        elif self._shelves:
             self._filled = filled = [shelf.take() for shelf in self._shelves]
             arrays = (*arrays, *filled)
         if self._serial is not None:
@@ -114,7 +119,7 @@ class Again:
             return self._copied.copy()
         assert self._parts is not None
         filled, self._filled = self._filled, []
-        if self._is_filled:
+        if self._shelf is not None:
             return filled[0]
         arrays = [filled[part] if isinstance(part, int) else part.copy() for part in self._parts]
         return arrays[0] if len(arrays) == 1 else tuple(arrays)
