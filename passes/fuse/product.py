@@ -27,6 +27,7 @@ from graphc.types import f32, f64
 
 MOST_PARTS = 1 << 17  # results of a product that is cut along its depth: each slice has a sum of its own for each
 FEW_COLUMNS = 128  # which cannot be shared by many threads
+MOST_COLUMNS = 256  # of a product that is cut along its depth: operands are read once, not once for each block
 LEAST_WORK = 400_000  # multiplications with every named dim at 1, from where on it is worth it
 LEAST_DEPTH = 32  # with every named dim at 1
 LONG_DEPTH = 1024  # the same, of one axis: only groups of its places can be given to threads
@@ -117,7 +118,7 @@ class MatrixProduct:
             return False
         if self.batch and not self.inside and at_least(self.row.extent) >= FEW_COLUMNS:
             return False  # matrices of many rows are shared by rows
-        is_small = size <= MOST_PARTS and (self.column.extent <= FEW_COLUMNS or self.inside)
+        is_small = size <= MOST_PARTS and (self.column.extent <= MOST_COLUMNS or self.inside)
         is_worth_it = size * depth >= LEAST_WORK or self.is_by_lanes
         return is_small and depth >= (LEAST_DEPTH if self.depth[1:] else LONG_DEPTH) and is_worth_it
 
