@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from graphc.backends.cpu.emit_product import has_few_columns, panel_elements, panel_width
-from graphc.backends.cpu.kernel_source import KernelSource
+from graphc.backends.cpu.kernel_source import MOVED, KernelSource
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, matrix_elements
 from graphc.backends.nests.nest import Buffer, Load, Nest, Product
@@ -115,7 +115,7 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
             "",
         ]
     )
-    return KernelSource("pack", text, row.words, {}, units, depth.extent * column.extent)
+    return KernelSource("pack", text, row.words, {}, units, depth.extent * column.extent * MOVED)
 
 
 def _emit_transform(product: Product, tiled: TiledConvolution, source: Buffer, panels: Buffer) -> KernelSource:

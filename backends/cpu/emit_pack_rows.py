@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.backends.cpu.kernel_source import KernelSource
+from graphc.backends.cpu.kernel_source import MOVED, KernelSource
 from graphc.backends.cpu.left_operand import SETS_OF_CACHE
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.cpu.vector_ir import Tiling
@@ -24,7 +24,6 @@ from graphc.types import TensorType
 LEAST_COLUMNS = 128  # two blocks at least
 LEAST_ROWS = 64  # of an operand that is read by columns
 DEPTH_OF_UNIT = 256  # columns of a panel that one slice packs: what threads have written, all of them read again
-COST = 4  # operations of an element
 
 
 def packs_rows(nest: Nest) -> bool:
@@ -96,4 +95,4 @@ def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSo
             "",
         ]
     )
-    return KernelSource("pack_rows", text, row.words, {}, units, COST * product.rows * depth.extent)
+    return KernelSource("pack_rows", text, row.words, {}, units, product.rows * depth.extent * MOVED)

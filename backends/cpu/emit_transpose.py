@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.backends.cpu.kernel_source import KernelSource
+from graphc.backends.cpu.kernel_source import MOVED, KernelSource
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent
@@ -22,7 +22,7 @@ from graphc.passes.fuse.strided import Strided, strided, strides_of
 from graphc.passes.fuse.views import is_floating
 from graphc.types import f32, f64
 
-BAND = 64  # rows of one matrix that stay together when it is shared by threads
+BAND = 16  # rows of one matrix that stay together when it is shared by threads
 LEAST_COLUMNS = 4  # of either side; shorter ones are walked element by element
 
 
@@ -56,11 +56,13 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
         body.append(f"        transpose_{name}({rows}, {columns}, read, {source_row}, turned, {target_row})")
     else:
         units = (along_target.extent + (BAND - 1)) // BAND
+        is_exact = isinstance(along_target.extent, int) and along_target.extent % BAND == 0
+        band = str(BAND) if is_exact else "rows"
         body = [
-            f"        rows = min({BAND}, {rows} - line * {BAND})",
+            *([] if is_exact else [f"        rows = min({BAND}, {rows} - line * {BAND})"]),
             f"        read = address(read_in, line * {BAND} * {source_row} + {number(view.offset)})",
             f"        turned = address(turned_out, line * {BAND})",
-            f"        transpose_{name}(rows, {columns}, read, {source_row}, turned, {target_row})",
+            f"        transpose_{name}({band}, {columns}, read, {source_row}, turned, {target_row})",
         ]
     count = number(units)
     used = "address, extent" if row.lines else "address"
@@ -80,7 +82,7 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
             "",
         ]
     )
-    return KernelSource("transpose", text, row.words, {}, units, result.type.size * 2)
+    return KernelSource("transpose", text, row.words, {}, units, result.type.size * MOVED)
 
 
 def _lines(lines: list[_Axis], number: Callable[[Extent], str], offset: str) -> list[str]:

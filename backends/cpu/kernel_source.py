@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent
 
+MOVED = 3  # operations that an element counts for which is put elsewhere: who reads it next shall have it in its cache
+
 
 @dataclass
 class KernelSource:

@@ -5,7 +5,8 @@
 
 Element by element, one of the two sides would be walked from row to row, and every element would be a line of the cache
 of its own. Squares of vectors are read along the rows of the source, turned in registers, and written along the rows of
-the target; what is left beside whole squares goes element by element.
+the target. What is left beside whole squares are parts of squares, where the numbers of rows and columns are known, as
+those of weights are; else it goes element by element.
 """
 
 from __future__ import annotations
@@ -35,21 +36,31 @@ class Transposition(IrFunction):
         rows, columns, lanes = word(given["rows"]), word(given["columns"]), self.tiling.lanes
         whole_rows = b.sub(rows, b.srem(rows, word(lanes)))
         whole_columns = b.sub(columns, b.srem(columns, word(lanes)))
+        known = [self.literals.get(name) for name in ("rows", "columns")]
+        last_rows, last_columns = (0 if extent is None else extent % lanes for extent in known)
 
-        def band(i: ir.Value) -> None:
-            count_up(b, 0, whole_columns, lanes, lambda j: self._square(i, j), "square")
-            self._elements(i, b.add(i, word(lanes)), whole_columns, columns)
+        def band(i: ir.Value, height: int) -> None:
+            count_up(b, 0, whole_columns, lanes, lambda j: self._square(i, j, height, lanes), "square")
+            if known[1] is None:
+                self._elements(i, b.add(i, word(height)), whole_columns, columns)
+            elif last_columns:
+                self._square(i, whole_columns, height, last_columns)
 
-        count_up(b, 0, whole_rows, lanes, band, "band")
-        self._elements(whole_rows, rows, word(0), columns)
+        count_up(b, 0, whole_rows, lanes, lambda i: band(i, lanes), "band")
+        if known[0] is None:
+            self._elements(whole_rows, rows, word(0), columns)
+        elif last_rows:
+            band(whole_rows, last_rows)
 
-    def _square(self, i: ir.Value, j: ir.Value) -> None:
-        b, size = self.b, self.tiling.size
+    def _square(self, i: ir.Value, j: ir.Value, height: int, width: int) -> None:
+        """Some rows of some columns, as many as a vector has lanes or fewer."""
+        b, v, lanes, size = self.b, self.v, self.tiling.lanes, self.tiling.size
+        exist, fit = (None if count == lanes else v.mask(word(count)) for count in (width, height))
         start = at(b, self.source, times(b, self.source_row, i), times(b, j, size))
-        read = [self.v.load(at(b, start, times(b, self.source_row, k))) for k in range(self.tiling.lanes)]
+        read = [v.load(at(b, start, times(b, self.source_row, k)), exist) for k in range(height)]
         end = at(b, self.target, times(b, self.target_row, j), times(b, i, size))
-        for k, value in enumerate(transpose(b, read)):
-            self.v.store(value, at(b, end, times(b, self.target_row, k)))
+        for k, value in enumerate(transpose(b, read + [v.zero] * (lanes - height))[:width]):
+            v.store(value, at(b, end, times(b, self.target_row, k)), fit)
 
     def _elements(self, first: Word, last: ir.Value, start: ir.Value, stop: ir.Value) -> None:
         """Rows from first to last, of the columns from start to stop."""

@@ -42,6 +42,29 @@ def test_every_edge(dtype):
         assert np.array_equal(target, read.T), f"{rows} x {columns}"
 
 
+KNOWN = [(9, 3), (17, 5), (3, 33), (20, 16), (16, 9), (1, 1), (7, 24)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "columns"), KNOWN)
+def test_every_edge_of_numbers_that_are_known(rows, columns, dtype):
+    """Parts of squares; the last rows of source and target end where memory does."""
+    transpose = {"float32": transpose_f32, "float64": transpose_f64}[dtype]
+    wider = columns + 2
+
+    @njit("void(uintp,uintp)")
+    def turn(source, target):
+        transpose(rows, columns, source, wider, target, rows)
+
+    source = POOLS[0].array((rows * wider - 2,), dtype)
+    source[:] = np.arange(source.size)
+    target = POOLS[1].array((columns, rows), dtype)
+    target[:] = -1
+    turn(source.ctypes.data, target.ctypes.data)
+    read = np.lib.stride_tricks.as_strided(source, (rows, columns), (wider * source.itemsize, source.itemsize))
+    assert np.array_equal(target, read.T)
+
+
 VIEWS = {
     "channels last": ((3, 8, 5, 4), lambda x: gc.permute_dims(x, (0, 2, 3, 1))),
     "channels first": ((3, 5, 4, 8), lambda x: gc.permute_dims(x, (0, 3, 1, 2))),
