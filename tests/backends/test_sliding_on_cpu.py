@@ -140,3 +140,29 @@ def test_gradients_for_kernels_are_sums_over_shares_of_the_images(images: int):
     x, w = (generator.standard_normal(shape).astype(np.float32) for shape in ((images, 16, 14, 10), (12, 16, 5, 5)))
     expected = gc.evaluate(exe.graph, x, w)
     np.testing.assert_allclose(exe(x, w), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+def test_gradients_of_a_kernel_of_one_pixel_are_shared_by_threads(dtype):
+    """Many rows of few columns are cut by rows, and a sum over many places by its depth; for any number of threads."""
+
+    def weighed(x, w, g):
+        return gc.sum(F.conv2d(x, w) * g)
+
+    shapes = ((3, 40, 33, 32), (150, 40, 1, 1), (3, 150, 33, 32))
+    graph = gc.grad(
+        gc.trace(weighed, *(dtype["N", *s[1:]] if s[0] == 3 else dtype[*s] for s in shapes)), wrt=["x", "w"]
+    )
+    generator = np.random.default_rng(0)
+    arrays = [generator.standard_normal(shape).astype(dtype.numpy) for shape in shapes]
+    exe = gc.compile(graph, threads=1)
+    assert any("(N, 33, 32, 40), cut by rows" in kernel.source for kernel in exe.kernels)
+    assert any(
+        "(40, 150), cut by depth" in k.source or "(1, 1, 40, 150), cut by depth" in k.source for k in exe.kernels
+    )
+    results, tolerance = exe(*arrays), 2e-5 if dtype is gc.f32 else 1e-13
+    for result, expected in zip(results, gc.evaluate(graph, *arrays), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    for threads in (2, 3, 4, 8):
+        others = gc.compile(graph, threads=threads)(*arrays)
+        assert [each.tobytes() for each in others] == [each.tobytes() for each in results]
