@@ -19,9 +19,9 @@ from graphc.backends.cpu.emit_product import panel_width
 from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows
-from graphc.backends.cpu.emit_winograd import product_lines
 from graphc.backends.cpu.jobs import AS_VECTORS
 from graphc.backends.cpu.kernel_source import KernelSource
+from graphc.backends.cpu.product_writer import product_lines
 from graphc.backends.cpu.writer import Writer, collapse, indices
 from graphc.backends.nests.nest import Index, Nest, Pass
 from graphc.backends.nests.scalar import start_of

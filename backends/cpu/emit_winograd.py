@@ -7,8 +7,8 @@
                      address(y_out, band * 1024), 512, 16, address(pad_in_tiles, slice * 8704))
         line_begin = band * 64
 
-The kernel finds its weights transformed: a step of its own does that, once for all slices (`emit_pack.py`). A gradient
-for a kernel gathers the sums of 16 matrices from all images of its slice, and makes nine of them at its end.
+The kernel finds its weights transformed: a step of its own does that, once for all slices (`emit_transform.py`). A
+gradient for a kernel gathers the sums of 16 matrices from all images of its slice, and makes nine of them at its end.
 """
 
 from __future__ import annotations
@@ -17,24 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from graphc.backends.cpu.blocks import Block
 from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import ProductLines, Terms
 from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, matrix_elements, scratch_elements, tiles_of
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.dim import Extent
-from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import Axis, extent_of
-
-
-def product_lines(nest: Nest, product: Product, block: Block | None, writer: Writer) -> ProductLines:
-    """What writes the product of a nest."""
-    if nest.cut is Cut.DEPTH:
-        gradient = TiledConvolution.of_gradient(product.axes)
-        return WinogradParts(nest, product, gradient, writer) if gradient else ProductParts(nest, product, None, writer)
-    tiled = TiledConvolution.of(product.axes) if product.is_packed_before else None
-    return WinogradLines(nest, product, tiled, writer) if tiled else ProductLines(nest, product, block, writer)
 
 
 @dataclass(frozen=True)

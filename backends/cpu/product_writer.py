@@ -1,0 +1,21 @@
+"""Which writer the product of a nest has: plain lines, Winograd's tiles, or the parts of a sum over the depth."""
+
+from __future__ import annotations
+
+from graphc.backends.cpu.blocks import Block
+from graphc.backends.cpu.emit_parts import ProductParts
+from graphc.backends.cpu.emit_product import ProductLines
+from graphc.backends.cpu.emit_winograd import WinogradLines, WinogradParts
+from graphc.backends.cpu.winograd_shape import TiledConvolution
+from graphc.backends.cpu.writer import Writer
+from graphc.backends.nests.nest import Nest, Product
+from graphc.passes.fuse.place import Cut
+
+
+def product_lines(nest: Nest, product: Product, block: Block | None, writer: Writer) -> ProductLines:
+    """What writes the product of a nest."""
+    if nest.cut is Cut.DEPTH:
+        gradient = TiledConvolution.of_gradient(product.axes)
+        return WinogradParts(nest, product, gradient, writer) if gradient else ProductParts(nest, product, None, writer)
+    tiled = TiledConvolution.of(product.axes) if product.is_packed_before else None
+    return WinogradLines(nest, product, tiled, writer) if tiled else ProductLines(nest, product, block, writer)
