@@ -42,12 +42,14 @@ def compile_source(job: Job) -> tuple[bytes, dict[str, Any]]:
 
     Raises BackendError with the file and Numba's words where the function does not compile.
     """
+    beyond = ""  # what the translation does not know, where Numba's front end has read the function
     try:
         module = import_source(job.path, job.text)
         unrolls = getattr(module, "UNROLL", False)  # True, False, or AS_VECTORS, of which translations take care
         try:
             translated = translate(module, job.text, job.function, job.signature, job.symbol)
-        except Unknown:
+        except Unknown as unknown:
+            beyond = str(unknown)
             data, externals = _compile(getattr(module, job.function), job.signature, job.symbol, unrolls is True)
         else:
             data, externals = _emit(translated, bool(unrolls))
@@ -63,7 +65,8 @@ def compile_source(job: Job) -> tuple[bytes, dict[str, Any]]:
             f"with a step that may be zero have no place in a kernel"
         )
     versions = {"python": sys.version.split()[0], "numba": numba.__version__, "cpu": machine().cpu}
-    return data, {"key": job.key, "symbol": job.symbol, "function": job.function, "versions": versions}
+    metadata = {"key": job.key, "symbol": job.symbol, "function": job.function, "versions": versions}
+    return data, metadata | ({"beyond_translation": beyond} if beyond else {})
 
 
 class _Library(codegen.AOTCodeLibrary):

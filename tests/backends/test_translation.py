@@ -17,7 +17,7 @@ from graphc import nn, optim
 from graphc.backends.cpu import compile as compiler
 from graphc.backends.cpu import driver_source
 from graphc.backends.cpu.jobs import Job, import_source
-from graphc.backends.cpu.kernels import Source
+from graphc.backends.cpu.kernels import Source, load
 from graphc.backends.cpu.lower_graph import lower
 from graphc.backends.cpu.native import link
 from graphc.backends.cpu.translation.scalars import Unknown
@@ -225,6 +225,18 @@ def test_numba_compiles_what_is_beyond(tmp_path: Path) -> None:
     job = Job("beyond" * 5, "beyond_0", text, "kernel", "float64(float64)", str(tmp_path))
     data, metadata = compiler.compile_source(job)
     assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(link(data, metadata["symbol"]))(1.25) == 2.5
+    assert "float64" in metadata["beyond_translation"]
+
+
+def test_the_report_names_what_numba_has_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHC_CACHE_DIR", str(tmp_path / "cache"))
+    beyond = Source("beyond", "def kernel(x):\n    return x * 7919\n", "kernel", "float64(float64)")
+    known = Source("known", "def kernel(x):\n    return x + 7919\n", "kernel", "int64(int64)")
+    _, report = load([beyond, known])
+    ((name, reason),) = report.by_numba.items()
+    assert report.compiled == 2
+    assert "beyond" in name
+    assert "float64" in reason
 
 
 # -- and what it knows: all that is emitted ---------------------------------------------------------------------------
