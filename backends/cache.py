@@ -127,14 +127,16 @@ def _warn_once(kind: str, message: str) -> None:
 # -- files --------------------------------------------------------------------------------------------------------
 
 
-def write(path: Path, data: bytes, metadata: Mapping[str, Any]) -> None:
-    """Keep bytes with their metadata and a checksum over both.
+def write(path: Path, data: bytes, metadata: Mapping[str, Any]) -> int:
+    """Keep bytes with their metadata and a checksum over both; gives the size of the file.
 
     The metadata stand after the data, where readers of native objects (objdump, nm) do not look.
     """
     body = data + json.dumps(metadata, sort_keys=True).encode()
     length = len(body) - len(data)
-    _replace(path, body + f"\ngraphc cache 1 {length:08x} {hashlib.sha256(body).hexdigest()}\n".encode())
+    content = body + f"\ngraphc cache 1 {length:08x} {hashlib.sha256(body).hexdigest()}\n".encode()
+    _replace(path, content)
+    return len(content)
 
 
 def read(path: Path) -> tuple[bytes, dict[str, Any]] | None:

@@ -142,7 +142,7 @@ class Executable:
         return str(self.graph)
 
     def __repr__(self) -> str:
-        return f"<Executable @{self.graph.name} on {self.backend}: {self.graph.count()} nodes>"
+        return f"<Executable @{self.interface.name} on {self.backend}: {self.stages.size}>"
 
 
 def no_quick_call(arrays: tuple[Any, ...]) -> None:

@@ -162,6 +162,11 @@ class Stages(Mapping[str, Stage]):
     def last(self) -> Stage:
         return list(self._stages.values())[-1]
 
+    @property
+    def size(self) -> str:
+        """How many nodes there are after the passes, in words; where passes wait, they go on waiting."""
+        return "kept steps" if self._waiting else f"{self.last.graph.count()} nodes"
+
     def before(self, name: str) -> Stage:
         """The stage before another: `stages.before("cse")`."""
         names = list(self._stages)

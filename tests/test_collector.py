@@ -1,11 +1,12 @@
 """Python's garbage collector is held back while graphs are made, and only then."""
 
 import gc as python_gc
+import weakref
 
 import pytest
 
 import graphc as gc
-from graphc.collector import collection_held_back
+from graphc.collector import FIRST_BLOCKS, collection_held_back
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,15 @@ def test_what_was_set_apart_stays_apart():
         assert python_gc.get_freeze_count() > 0
     finally:
         python_gc.unfreeze()
+
+
+def test_garbage_of_a_loop_that_compiles_is_collected():
+    class Circle:
+        def __init__(self):
+            self.own = self
+
+    alive = []
+    for _ in range(FIRST_BLOCKS + 40):
+        with collection_held_back():
+            alive += [weakref.ref(Circle()) for _ in range(10_000)]
+    assert sum(each() is not None for each in alive) < len(alive) / 2

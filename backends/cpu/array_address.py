@@ -47,8 +47,11 @@ def _is_readable() -> bool:
 
 
 def _are_structs_readable() -> bool:
-    """Whether all of the fields above lie where they are said to lie."""
-    if not _is_readable() or ctypes.sizeof(ctypes.c_size_t) != 8 or sys.byteorder != "little":
+    """Whether all of the fields above lie where they are said to lie, and nobody writes them meanwhile: one thread runs
+    Python at a time.
+    """
+    has_lock: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    if not has_lock() or not _is_readable() or ctypes.sizeof(ctypes.c_size_t) != 8 or sys.byteorder != "little":
         return False
     together = tuple(_PROBES)
     return _word(id(together) + LENGTH).value == len(together) and all(

@@ -27,6 +27,7 @@ from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
 from graphc.backends.cpu.budget import SMALL, MemoryBudget, check_budget, checked_dims
 from graphc.backends.cpu.kept import find, keep, key_of
+from graphc.backends.cpu.late import Late, lower_now
 from graphc.backends.cpu.native_code import Compiled, compile_program
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.profile import Profile, profile
@@ -62,21 +63,22 @@ class CpuExecutable(Executable):
 
     def __init__(self, stages: Stages, threads: int | None = None, memory_budget: Any = None) -> None:
         self.memory_budget = None if memory_budget is None else MemoryBudget.of(memory_budget, stages.last.graph)
-        self._lowered: Lowered | None = None
         key = key_of(stages) if memory_budget is None else None
         self._kept = None if key is None else find(key, stages)
+        # What the stages are to run later refers to no executable: that would be a cycle, with an arena in it.
+        self._late = Late() if self._kept is None else Late(self._kept.steps)
         if self._kept is None:
-            self._lowered = _lower(stages, self.memory_budget)
-            self.program: Steps = self._lowered.program
+            self._late.lowered = lower_now(stages, self.memory_budget)
+            self.program: Steps = self._late.lowered.program
         else:
-            stages.later(self._lower_again)
+            stages.later(self._late.lower)
             self.program = self._kept.steps
         super().__init__(stages, threads)
         self.thread_count = thread_count(threads)
         self._native: Compiled = compile_program(self.program, self.thread_count)
         self.compile_report = self._native.report
-        if key is not None and self._lowered is not None:
-            keep(key, self._lowered.program, self._lowered.source)
+        if key is not None and self._late.lowered is not None:
+            keep(key, self._late.lowered.program, self._late.lowered.source)
         self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}
         self._status = np.zeros(_STATUS_WORDS, np.int64)
         self._arena = np.empty(0, np.uint8)
@@ -98,7 +100,7 @@ class CpuExecutable(Executable):
     @property
     def kernels(self) -> list[Kernel]:
         """The distinct kernels, in the order of their first call."""
-        self._lowering  # noqa: B018 - which gives them their nests
+        self._complete()
         return self.program.kernels
 
     @property
@@ -113,15 +115,18 @@ class CpuExecutable(Executable):
     @property
     def _lowering(self) -> Lowered:
         """What became of the graph on the way to its kernels: found out now, where these were kept."""
-        if self._lowered is None:
+        if self._late.lowered is None:
             self.stages.last  # noqa: B018 - runs what waits
-        assert self._lowered is not None
-        return self._lowered
+        assert self._late.lowered is not None
+        return self._late.lowered
 
-    def _lower_again(self, stages: Stages) -> None:
-        lowered = _lower(stages, None)
-        self.program.complete(lowered.program)
-        self._lowered = lowered
+    def _complete(self) -> None:
+        """Give steps their nodes, and kernels their nests, where they were kept.
+
+        Raises BackendError where the graph gives other steps by now.
+        """
+        self._lowering  # noqa: B018 - runs what waits
+        self._late.check()
 
     @property
     def memory_plan(self) -> MemoryPlan:
@@ -236,7 +241,7 @@ class CpuExecutable(Executable):
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:
         """Time every kernel of a call by itself, on one thread; state stays as it is."""
         arrays = tuple(without_cells(arrays))
-        self._lowering  # noqa: B018 - which gives the steps their nodes
+        self._complete()
         with self._turn:
             binding, _ = self._bind(arrays)
             results = self._fill_in(binding)
@@ -290,7 +295,7 @@ class CpuExecutable(Executable):
         traced = self.stages.first.graph
         dims = bind_arguments(traced, arrays)[1]
         admit(traced, dims)
-        if self._lowered is None and self._kept is not None and self._kept.admits(dims):
+        if self._late.lowered is None and self._kept is not None and self._kept.admits(dims):
             return
         admit(self._lowering.source, dims)  # ops within composites may refuse extents, too
 
@@ -302,8 +307,6 @@ class CpuExecutable(Executable):
             binding.read_natively(self._native.fits)
         for place, value, offset in binding.constants:
             binding.rows[place] = address_of(self._constants[value]) + offset
-        if binding.memory_plan.peak + ALIGNMENT > self._arena.size:
-            self._arena = np.empty(binding.memory_plan.peak + ALIGNMENT, np.uint8)
         return binding
 
     @property
@@ -313,6 +316,9 @@ class CpuExecutable(Executable):
     def _resolve(self, binding: Binding) -> None:
         """Put the addresses of the arena and of the model's state into the rows."""
         self._forget()
+        self._current = None  # whatever happens here, no table with addresses of an arena that is gone
+        if binding.memory_plan.peak + ALIGNMENT > self._arena.size:
+            self._arena = np.empty(binding.memory_plan.peak + ALIGNMENT, np.uint8)
         if binding.base != self._base or binding.base == 0:
             binding.set_base(self._base, address_of(self._status))
             binding.views.clear()
@@ -419,12 +425,6 @@ class CpuExecutable(Executable):
         self._status[:] = 0
         interpret(self._lowering.source, arrays)
         raise BackendError(f"a kernel of @{self.interface.name} met trouble that the interpreter does not see")
-
-
-def _lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
-    from graphc.backends.cpu.lower_graph import lower  # which a process that finds its steps does without
-
-    return lower(stages, budget)
 
 
 def _computes(node: Any, name: str) -> bool:

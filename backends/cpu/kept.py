@@ -75,8 +75,7 @@ def keep(key: str, steps: Steps, source: Graph) -> None:
     writer = _Writer()
     content = writer.steps(steps) | {"key": key, "admission": str(asked(source))}
     path = _path(key)
-    cache.write(path, b"".join(writer.arrays), content)
-    cache.make_room(path.parent, path.stat().st_size if path.exists() else 0)
+    cache.make_room(path.parent, cache.write(path, b"".join(writer.arrays), content))
 
 
 def find(key: str, stages: Stages) -> Kept | None:
@@ -105,6 +104,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.arrays: list[bytes] = []
+        self._length = 0  # of all of them
         self._numbers: dict[Value, int] = {}
         self._values: list[Any] = []
 
@@ -135,7 +135,8 @@ class _Writer:
     def _array(self, given: object) -> list[Any]:
         array = np.asarray(given)
         self.arrays.append(array.tobytes())
-        return [list(array.shape), sum(map(len, self.arrays[:-1])), len(self.arrays[-1])]
+        start, self._length = self._length, self._length + array.nbytes
+        return [list(array.shape), start, array.nbytes]
 
     def _step(self, step: Step, kernel: int) -> dict[str, Any]:
         source = step.source

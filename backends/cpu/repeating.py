@@ -6,8 +6,8 @@ It takes the turn (and does not wait for it), asks whether what the table was ma
 the arrays where they fit (`fitting.py`), copies the result, counts the run, and gives the turn back. None says that
 nothing has happened, whatever the reason: the ordinary way finds it, and raises what there is to raise.
 
-Nothing raises while the turn is held, so it is given back in any case: the result's array is made before, and the
-functions that are called in between cannot fail. Results of calls are references that this function owns.
+Nothing raises while the turn is held, so it is given back in any case: the result's array is made before, and what is
+called once the last lock is taken cannot fail. Results of calls are references that this function owns.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ def repeat(owner: int, arrays: int) -> int:
         return 0
     count = read(at + LOCKS)
     taken = 0
-    while taken < count and _take(at, at + LISTS + taken * LOCK):
-        taken += 1
-    done = taken == count and _holds(at, at + LISTS + count * LOCK) and _walk(at, given)
+    answer = 1
+    while answer > 0 and taken < count:
+        answer = _take(at, at + LISTS + taken * LOCK)
+        taken += max(answer, 0)
+    done = answer > 0 and _holds(at, at + LISTS + count * LOCK) and _walk(at, given)
     if done:
         copy(read(fresh + DATA), read(at + RESULT), read(at + SIZE))
         ticks = read(at + TICKS)
@@ -67,16 +69,18 @@ def repeat(owner: int, arrays: int) -> int:
     if done:
         return fresh
     ask(read(at + DROP), fresh)
-    return ask(read(at + HOLD), read(at + NONE))
+    return 0 if answer < 0 else ask(read(at + HOLD), read(at + NONE))
 
 
 @_inlined
-def _take(at: int, lock: int) -> bool:
-    """Take a lock if it is free."""
+def _take(at: int, lock: int) -> int:
+    """Take a lock if it is free: 1, or 0 where it is not; -1 where an exception is set."""
     answer = ask_with(read(at + CALL_WITH), read(lock), read(at + FALSE))
+    if answer == 0:
+        return -1
     is_taken = answer == read(at + TRUE)
     ask(read(at + DROP), answer)
-    return is_taken
+    return 1 if is_taken else 0
 
 
 @_inlined

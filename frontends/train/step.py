@@ -217,7 +217,7 @@ class TrainingStep:
         return str(self.graph)
 
     def __repr__(self) -> str:
-        return f"<TrainingStep with {type(self.optimizer).__name__}: {self.graph.count()} nodes>"
+        return f"<TrainingStep with {type(self.optimizer).__name__}: {self.stages.size}>"
 
     # -- saving and loading -----------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import graphc as gc
 from graphc import nn, optim
 from graphc.backends import cache
 from graphc.backends.cpu import kept, lower_graph
+from graphc.backends.cpu.machine import machine
 from graphc.backends.fingerprint import fingerprint
-from graphc.errors import GraphcError, NumericsError, ShapeError
+from graphc.errors import BackendError, GraphcError, IndexRangeError, NumericsError, ShapeError
 from graphc.nn import functional as F
 from graphc.op import REGISTRY
 from graphc.passes import Pipeline, default_pipeline
@@ -73,7 +75,7 @@ def twice() -> Iterator[tuple[Any, Any]]:
 def is_kept(step: Any) -> bool:
     """Whether it was found, and nobody has looked at its stages yet."""
     executable = step._update if isinstance(step, TrainingStep) else step
-    return executable._lowered is None
+    return executable._late.lowered is None
 
 
 # -- what is found is the same --------------------------------------------------------------------------------------
@@ -360,3 +362,55 @@ def test_files_belong_to_their_owner_and_to_the_cache(small_graphs_too: Path) ->
     small()
     cache.clear()
     assert not path.exists()
+
+
+# -- what is found is given back, and says what it cannot show ------------------------------------------------------
+
+
+def test_nothing_holds_what_nobody_has_any_more() -> None:
+    """Reference counts alone free an executable with its arena: no cycle leads through stages that wait."""
+    predict = [gc.compile(network().eval(), inputs=gc.f32["N", 3, 6, 6]) for _ in range(2)][1]
+    assert is_kept(predict)
+    predict(batch(3)[0])
+    executable = weakref.ref(predict)
+    del predict
+    assert executable() is None
+
+
+def test_to_print_it_runs_no_pass(no_pass_runs: Callable[[], None]) -> None:
+    step_of(network())
+    no_pass_runs()
+    step = step_of(network())
+    assert "kept steps" in repr(step)
+    assert "kept steps" in repr(step._update)
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_vectors_of_another_width_by_now(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found() -> Any:
+        gc.manual_seed(1)
+        model = nn.Sequential(nn.Embedding(50, 300), nn.Linear(300, classes)).eval()
+        return [gc.compile(model, inputs=gc.i64["N"]) for _ in range(2)][1]
+
+    first, second = found(), found()
+    bits = 256 if machine().vector_bytes == 16 else 128
+    monkeypatch.setenv("GRAPHC_VECTOR_BITS", str(bits))
+    with pytest.raises(BackendError, match=rf"vectors of \d+ bits, but the graph is lowered for .* with {bits}"):
+        first.kernels  # noqa: B018
+    assert len(first.ledger) > 0
+    assert list(first.stages)[-1] == "fuse"
+    with pytest.raises(IndexRangeError):
+        second(np.arange(100))
+
+
+def test_a_file_that_is_gone_at_once_costs_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = cache.write
+
+    def write_and_lose(path: Path, *content: Any) -> int:
+        size = write(path, *content)
+        path.unlink()
+        return size
+
+    monkeypatch.setattr(cache, "write", write_and_lose)
+    x = batch(2)[0]
+    assert gc.compile(network().eval(), inputs=gc.f32["N", 3, 6, 6])(x).shape == (2, 3)

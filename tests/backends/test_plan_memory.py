@@ -12,6 +12,7 @@ import pytest
 
 import graphc as gc
 from graphc import nn, optim
+from graphc.backends.cpu.binding import Binding
 from graphc.errors import ArgumentError, BackendError
 from graphc.nn import functional as F
 
@@ -124,3 +125,23 @@ def test_the_process_grows_by_what_is_planned() -> None:
     assert found["arena"] == found["peak"]
     assert found["peak"] > 50 << 20  # large beside what else a process does
     assert 0.95 * found["peak"] <= found["grown"] <= 1.02 * found["peak"] + (2 << 20)
+
+
+def test_a_call_that_is_interrupted_leaves_the_arena_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger batch needs a larger arena; until its table is complete, tables for smaller ones stay as they are."""
+    executable = gc.compile(gc.trace(lambda x, w: (x @ w) @ w + 1.0, gc.f32["N", 64], gc.f32[64, 64]))
+    w, x = np.eye(64, dtype=np.float32), np.ones((60, 64), np.float32)
+    executable(x, w)
+    before = executable.arena_bytes
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Binding, "place", property(lambda _: interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            executable(np.ones((6000, 64), np.float32), w)
+    assert executable.arena_bytes == before
+    np.testing.assert_array_equal(executable(x, w), x + 1)
+    np.testing.assert_array_equal(executable(np.ones((6000, 64), np.float32), w), np.full((6000, 64), 2, np.float32))
+    assert executable.arena_bytes > before
