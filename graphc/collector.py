@@ -8,7 +8,7 @@ all else that was young.
         ...
 
 Python looks through what is old when a quarter has been added to it; objects that grow old here are not counted there.
-So the same is asked here, but for the first blocks of a process, which make what it is going to work with.
+So the same is asked here, every so many blocks, as to count objects is to touch them all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FIRST_BLOCKS = 8
+BLOCKS = 16  # from one count to the next
 GROWTH = 1.25  # of what is old, from where on all of it is looked through
 
 
@@ -36,25 +36,29 @@ def collection_held_back() -> Iterator[None]:
 
 
 class _Old:
-    """How many objects were old when they were last looked through."""
+    """How many objects there were when they were last looked through."""
 
     def __init__(self) -> None:
         self._count = 0
         self._blocks = 0
 
     def take_in(self) -> None:
-        """Let all objects be old, and look through them if there are many more than there were."""
+        """Let all objects be old; every so often look through them, if there are many more than there were."""
         self._blocks += 1
-        count = _everything_is_old()
-        if self._blocks <= FIRST_BLOCKS:
+        if self._blocks % BLOCKS:
+            gc.freeze()
+            gc.unfreeze()  # to the oldest generation
+            return
+        count = _counted()
+        if not self._count:  # what a process begins with, it works with
             self._count = count
         elif count > GROWTH * self._count:
             gc.collect()
-            self._count = _everything_is_old()
+            self._count = _counted()
 
 
-def _everything_is_old() -> int:
-    """Move all objects to the oldest generation, and count them."""
+def _counted() -> int:
+    """The number of all objects; they are old now."""
     gc.freeze()
     count = gc.get_freeze_count()
     gc.unfreeze()

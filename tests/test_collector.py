@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 import graphc as gc
-from graphc.collector import FIRST_BLOCKS, collection_held_back
+from graphc.collector import BLOCKS, collection_held_back
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_garbage_of_a_loop_that_compiles_is_collected():
             self.own = self
 
     alive = []
-    for _ in range(FIRST_BLOCKS + 40):
+    for _ in range(5 * BLOCKS):
         with collection_held_back():
             alive += [weakref.ref(Circle()) for _ in range(10_000)]
     assert sum(each() is not None for each in alive) < len(alive) / 2
