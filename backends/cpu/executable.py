@@ -222,7 +222,8 @@ class CpuExecutable(Executable):
         self._commit(binding, given)
         if self._again is None and binding.form is not None:
             self._again = Again(
-                binding, binding.form, self._native.run, self._epoch, self._preparation, self._results
+                binding, binding.form, self._native.run, -1 if self._spares else self._epoch, self._preparation,
+                self._results,
             )  # fmt: skip
         if targets is not None:
             for target, array in zip(targets, outputs, strict=True):
@@ -331,11 +332,12 @@ class CpuExecutable(Executable):
         self._spares = []
         for old, new in self.interface.updates:
             cell = self._cells[old]
+            if cell is not None and not cell.is_lent:
+                cell.follow(self._clock)
             places = binding.places.get(("write", old))
             if places is None or cell is None:
                 continue
             if binding.in_place[old] and not cell.is_lent:
-                cell.follow(self._clock)
                 places.put(binding.rows, address_of(cell.storage))
             else:
                 spare = np.empty(binding.shape(new), new.type.dtype.numpy)
@@ -410,8 +412,11 @@ class CpuExecutable(Executable):
                 if cell is not None:
                     changed.append((cell, self._copy_of(new, binding, given)))
             for cell, array in changed:
-                cell.commit(array)
-            self._epoch = -1
+                if cell.clock is self._clock and not cell.is_lent:  # nobody else has its array: addresses stay
+                    ctypes.memmove(address_of(cell.storage), address_of(array), array.nbytes)
+                else:
+                    cell.commit(array)
+                    self._epoch = -1
         self._clock.tick()  # a write of all cells that still follow it
 
     def _copy_of(self, value: Value, binding: Binding, given: Sequence[Array]) -> Array:

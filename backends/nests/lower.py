@@ -29,6 +29,7 @@ from graphc.backends.nests.nest import (
 from graphc.backends.nests.reading import Reader, Scope
 from graphc.backends.nests.scalar import computing, literal
 from graphc.backends.nests.storing import storing_passes
+from graphc.backends.nests.waiting import wait_for_passes
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind
@@ -69,6 +70,7 @@ class _Lowering:
         self.reader = Reader(region, self.group, self.nest, names)
         self.kept = kept
         self.storing = storing_passes(region, self.group, self.outputs)
+        wait_for_passes(region, self.group, self.storing)
         self.last_phase = max((place.phase for place in self.group.places.values()), default=0)
 
     # -- the whole ----------------------------------------------------------------------------------------------------

@@ -112,6 +112,27 @@ def test_updates(update: Callable[..., Any]) -> None:
             np.testing.assert_array_equal(array, copy)
 
 
+@pytest.mark.parametrize("update", [swap, give_old_and_new, one_value_twice, read_after_the_write])
+def test_addresses_stay_where_new_values_cannot_be_written_over_the_old(update: Callable[..., Any]) -> None:
+    """What such a call costs does not depend on how much other state there is: no address is looked up again."""
+    generator = np.random.default_rng(0)
+    values = [generator.standard_normal((N, N)) for _ in range(2)]
+    pairs = [[gc.Cell(value) for value in values] for _ in range(2)]
+    compiled, interpreted = (
+        gc.compile(lambda x, pair=pair: update(*pair, x), inputs=gc.f64[N, N], backend=backend)
+        for pair, backend in zip(pairs, ("cpu", "interpreter"), strict=True)
+    )
+    (a, b), changes = pairs[0], []
+    for _ in range(5):
+        x = generator.standard_normal((N, N))
+        for got, want in zip(as_tuple(compiled(x)), as_tuple(interpreted(x)), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-10)
+        for cell, other in zip(*pairs, strict=True):
+            np.testing.assert_allclose(np.array(cell, copy=True), np.array(other, copy=True), rtol=1e-12, atol=1e-10)
+        changes.append((a.storage.ctypes.data, b.storage.ctypes.data, a.version))
+    assert changes == [(*changes[0][:2], changes[0][2] + i) for i in range(5)]
+
+
 # -- results ----------------------------------------------------------------------------------------------------------
 
 

@@ -78,3 +78,24 @@ def test_scalars_that_all_slices_read_stay() -> None:
         return gc.sum(x * total) * total, total
 
     same_on_both(gc.trace(scaled, gc.f64["N", 3]), np.linspace(0.1, 1, 30_000).reshape(10_000, 3))
+
+
+def test_an_update_waits_for_the_last_read_of_the_old_value() -> None:
+    """gamma is read in the last pass over the elements, so its update, whose sum is known before, comes after that."""
+    draw = np.random.default_rng(2)
+    gamma, beta = (gc.Cell(draw.standard_normal(2 * N).astype(np.float32)) for _ in range(2))
+
+    def step(x: Any, d: Any) -> Any:
+        old, shift = gamma + 0.0, beta * 1.0
+        masked = gc.where(x * gamma + beta <= 0.0, 0.0, d)
+        d_gamma, d_beta = gc.sum(masked * x, axis=0), gc.sum(masked, axis=0)
+        gamma.assign(gamma - 0.1 * d_gamma)
+        beta.assign(beta - 0.1 * d_beta)
+        return (masked - d_gamma * x - d_beta) * old + gc.relu(x * old + shift)
+
+    executable = same_on_both(
+        gc.trace(step, gc.f32["N", 2 * N], gc.f32["N", 2 * N]), numbers(N, 2 * N), numbers(N, 2 * N)
+    )
+    assert executable._current.in_place == dict.fromkeys(executable._current.in_place, True)
+    assert len(executable._current.in_place) == 2
+    same_on_both(executable.graph, numbers(1, 2 * N), numbers(1, 2 * N))
