@@ -67,6 +67,7 @@ class _Emitter:
             self.product.place()
         temporaries = {buffer: buffer.extent for buffer in writer.buffers if buffer.role == "temporary"}
         temporaries |= self.product.temporaries() if self.product is not None else {}
+        temporaries |= self.reductions.temporaries()
         if self.passes.short is not None:
             self.passes.short.place(writer)
             temporaries |= self.passes.short.temporaries()

@@ -5,14 +5,23 @@ for k in range(512):
 total_parts[slice * 512 + j] = add_reassociated(total_parts[slice * 512 + j], x)
 if slice < 0:                                               # all slices are done
     ...
+
+Where a row is a vector or a few, the sum of one row would wait until that of the row before is in memory. So such sums
+are gathered in several parts, one row in this, the next in another: `total_parts[(slice * 4 + (i & 3)) * 16 + j]`.
 """
 
 from __future__ import annotations
 
+from graphc.backends.cpu.emit_short_rows import LINE, TINY
 from graphc.backends.cpu.writer import Loops, Writer, collapse, indices_of
-from graphc.backends.nests.nest import Accumulator, Finish, Fold, Nest
-from graphc.backends.nests.scalar import fold_of, start_of
+from graphc.backends.nests.nest import Accumulator, Buffer, Finish, Fold, Nest
+from graphc.backends.nests.scalar import computing, fold_of, start_of
+from graphc.dim import Extent
+from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import product_of_extents
+
+CHAINS = 4  # parts that take turns, a power of two
+WIDEST = 64  # columns whose sums do: a longer row takes longer than a store
 
 
 class Reductions:
@@ -21,6 +30,11 @@ class Reductions:
     def __init__(self, nest: Nest, writer: Writer) -> None:
         self.nest = nest
         self.writer = writer
+        self.chained = {each for each in nest.slice_accumulators if _takes_turns(nest, each)}
+
+    def temporaries(self) -> dict[Buffer, Extent]:
+        """Elements for a slice, of sums that are gathered in several parts."""
+        return {each.buffer: CHAINS * _stride(each) for each in self.chained if each.buffer is not None}
 
     def begin(self) -> None:
         """Sums over several slices begin anew in each."""
@@ -60,7 +74,11 @@ class Reductions:
         if accumulator.where == "row" or (accumulator.size == 1 and accumulator.where == "slice"):
             return accumulator.name
         assert accumulator.buffer is not None
-        offset = f"slice * {self.writer.extent(accumulator.size)}" if accumulator.where == "slice" else ""
+        offset = ""
+        if accumulator in self.chained:
+            offset = f"(slice * {CHAINS} + (i & {CHAINS - 1})) * {_stride(accumulator)}"
+        elif accumulator.where == "slice":
+            offset = f"slice * {self.writer.extent(accumulator.size)}"
         return self.writer.element(accumulator.buffer, accumulator.index, offset)
 
     def _begin_parts(self, accumulator: Accumulator) -> None:
@@ -70,7 +88,8 @@ class Reductions:
             writer.line(f"{accumulator.name} = {start}")
             return
         assert accumulator.buffer is not None
-        size = writer.extent(accumulator.size)
+        chained = accumulator in self.chained
+        size = str(CHAINS * _stride(accumulator)) if chained else writer.extent(accumulator.size)
         writer.line(f"for k in range({size}):")
         with writer.indented():
             writer.line(f"{accumulator.buffer.name}[slice * {size} + k] = {start}")
@@ -99,11 +118,13 @@ class Reductions:
         assert accumulator.buffer is not None
         writer, name = self.writer, accumulator.buffer.name
         size = writer.extent(accumulator.size)
-        writer.line("for part in range(1, slices):")
+        chained = accumulator in self.chained
+        parts, stride = (f"{CHAINS} * slices", str(_stride(accumulator))) if chained else ("slices", size)
+        writer.line(f"for part in range(1, {parts}):")
         with writer.indented():
             writer.line(f"for k in range({size}):")
             with writer.indented():
-                first, other = f"{name}[k]", f"{name}[part * {size} + k]"
+                first, other = f"{name}[k]", f"{name}[part * {stride} + k]"
                 folded = fold_of(accumulator.op, accumulator.dtype).format(first, other)
                 writer.line(f"{first} = {writer.called(folded)}")
 
@@ -121,3 +142,16 @@ class Reductions:
                 folded = fold_of(accumulator.op, accumulator.dtype).format(total, partial)
                 writer.line(f"{total} = {writer.called(folded)}")
         writer.statements(finish.statements)
+
+
+def _takes_turns(nest: Nest, accumulator: Accumulator) -> bool:
+    """Whether a sum for each column follows rows so short that they would wait for it, but no loop that is unrolled."""
+    is_row = nest.cut is Cut.ROWS and accumulator.size == nest.columns
+    return is_row and isinstance(nest.columns, int) and TINY < nest.columns <= WIDEST
+
+
+def _stride(accumulator: Accumulator) -> int:
+    """Elements from one part to the next: whole vectors."""
+    assert isinstance(accumulator.size, int)
+    line = LINE // computing(accumulator.dtype).itemsize
+    return -(-accumulator.size // line) * line

@@ -40,6 +40,7 @@ LONGEST = 96  # columns of a short row
 TINY = 8  # columns that LLVM shall unroll, and then puts rows side by side in vectors by itself
 BLOCK_ELEMENTS = 2048  # of the rows of a block: with a few arrays they stay in the first cache
 MOST_ROWS = 64
+LINE = 64  # bytes of the widest vector, and of a cache line
 
 
 @dataclass
@@ -119,6 +120,15 @@ def has_tiny_rows(nest: Nest) -> bool:
     if nest.cut is not Cut.ROWS or not isinstance(nest.columns, int) or not 1 < nest.columns <= TINY:
         return False
     return not any(isinstance(statement, Check) for statement in nest.statements())
+
+
+def holds_up_rows(nest: Nest, home: Buffer) -> bool:
+    """Whether short rows that are read and written in one array wait for one another: where one ends within a vector,
+    the next row's first vector begins there, and is not read before the store has reached the cache.
+    """
+    if short_rows(nest) is None or not isinstance(nest.columns, int):
+        return False
+    return nest.columns * home.dtype.itemsize % LINE != 0
 
 
 def _sections(nest: Nest) -> Iterator[Section]:

@@ -55,7 +55,7 @@ class Stage(ProductLines):
         return False
 
     def temporaries(self) -> dict[Buffer, Extent]:
-        found = super().temporaries()
+        found = super().temporaries() | self.reductions.temporaries()
         if self.passes.short is not None:
             found |= self.passes.short.temporaries()
         return found

@@ -17,6 +17,7 @@ from functools import cached_property
 from graphc.backends.cpu.blocks import goes_by_stretches
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
 from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, packs_rows
+from graphc.backends.cpu.emit_short_rows import holds_up_rows
 from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
 from graphc.backends.cpu.kernel_source import KernelSource
@@ -213,6 +214,8 @@ class Program(Steps):
         for number, home in enumerate(nest.product_homes):
             assert home.value is not None
             value = outer[home.value]
+            if nest.product is not None and home.value is not nest.product.node.result and holds_up_rows(nest, home):
+                continue
             if value not in self._updates or self._updates[value] not in shares.get(value, ()):
                 shares.pop(value, None)
                 return number

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.backends.cpu.emit_reductions import WIDEST
 from graphc.backends.cpu.emit_short_rows import LONGEST, MOST_ROWS, TINY
 from graphc.errors import IndexRangeError
 from graphc.nn import functional as F
@@ -125,3 +126,38 @@ def test_tiny_rows_that_check_an_index_go_by_blocks(columns: int) -> None:
     labels[4] = columns
     with pytest.raises(IndexRangeError):
         executable(x, labels)
+
+
+def totals(x: Any) -> Any:
+    """Sums, extrema and products down the columns of rows that are normalised first, so that rows are walked."""
+    y = x - gc.mean(x, axis=1, keepdims=True)
+    return y, gc.sum(y, axis=0), gc.max(y, axis=0), gc.min(x * y, axis=0), gc.prod(y * 0.5 + 1.0, axis=0)
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64])
+@pytest.mark.parametrize("columns", [TINY, TINY + 1, 10, 16, 33, WIDEST, WIDEST + 1])
+def test_totals_of_columns_are_gathered_in_parts_that_take_turns(columns: int, dtype: Any) -> None:
+    draw = np.random.default_rng(columns)
+    graph = gc.trace(totals, dtype["N", columns])
+    executable = same_on_both(graph, draw.standard_normal((3, columns)).astype(dtype.numpy))
+    assert ("(i & 3)" in executable.kernels[0].source) == (TINY < columns <= WIDEST)
+    for rows in (1, 2, 7, MOST_ROWS + 1, 300):
+        same_results(executable, draw.standard_normal((rows, columns)).astype(dtype.numpy))
+    x = draw.standard_normal((257, columns)).astype(dtype.numpy)
+    alone = executable(x)
+    for threads in (2, 3, 8):
+        for first, second in zip(alone, gc.compile(graph, threads=threads)(x), strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("columns", "apart"), [(10, True), (16, False), (20, True), (32, False)])
+def test_rows_that_end_within_a_vector_are_not_rewritten_in_place(columns: int, apart: bool) -> None:
+    def affine_and_softmax(x: Any, w: Any, b: Any) -> Any:
+        y = x @ w + b
+        return y, F.softmax(y, -1)
+
+    draw = np.random.default_rng(9)
+    arrays = [draw.standard_normal(shape).astype(np.float32) for shape in ((70, 24), (24, columns), (columns,))]
+    executable = same_on_both(gc.trace(affine_and_softmax, *(gc.f32[array.shape] for array in arrays)), *arrays)
+    (kernel,) = (kernel for kernel in executable.kernels if kernel.nest.product is not None)
+    assert (kernel.nest.product_home is None) == apart
