@@ -19,29 +19,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc import state as model_state
 from graphc.admission import admit
 from graphc.arguments import bind_arguments
 from graphc.backends.cpu.again import Again
-from graphc.backends.cpu.array_address import address_of
-from graphc.backends.cpu.binding import Binding, literal_array
+from graphc.backends.cpu.binding import Binding
 from graphc.backends.cpu.budget import SMALL, MemoryBudget, check_budget, checked_dims
 from graphc.backends.cpu.kept import find, keep, key_of
 from graphc.backends.cpu.late import Late, lower_now
+from graphc.backends.cpu.memory import Memory
 from graphc.backends.cpu.native_code import Compiled, compile_program
-from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.profile import Profile, profile
-from graphc.backends.cpu.results import Results
 from graphc.backends.cpu.steps import Kernel, Steps
 from graphc.backends.cpu.threads import thread_count
 from graphc.backends.executable import Executable, no_quick_call
-from graphc.backends.memory_plan import ALIGNMENT, MemoryPlan
+from graphc.backends.memory_plan import MemoryPlan
 from graphc.collector import collection_held_back
 from graphc.dim import evaluate_extent
 from graphc.errors import BackendError
 from graphc.interpret import run as interpret
-from graphc.ir import Graph, Literal, Value
-from graphc.state import Cell, without_cells
+from graphc.ir import Graph, Value
+from graphc.state import without_cells
 from graphc.turns import locks_of
 from graphc.types import type_of
 
@@ -80,19 +77,8 @@ class CpuExecutable(Executable):
         if key is not None and self._late.lowered is not None:
             keep(key, self._late.lowered.program, self._late.lowered.source)
         self._bindings: dict[tuple[tuple[int, ...], ...], Binding] = {}
-        self._status = np.zeros(_STATUS_WORDS, np.int64)
-        self._arena = np.empty(0, np.uint8)
-        self._results = Results()
-        self._current: Binding | None = None
+        self._memory = Memory(self.program)
         self._again: Again | None = None  # what a call is that is like the one before
-        self._epoch = -1
-        self._cells = {state.value: state.cell for state in self.interface.state}
-        self._constants = {value: np.array(array, order="C") for value, array in self.program.all_constants()}
-        self._preparation = Preparation(self.program, self._constants) if self.program.prepared else None
-        if self._preparation is not None:
-            self._constants |= self._preparation.arrays
-        self._spares: list[tuple[Cell, Array]] = []
-        self._clock = model_state.Clock()
         self._watched: list[tuple[ctypes.c_int64, int]] = []
 
     # -- looking into it ----------------------------------------------------------------------------------------------
@@ -131,17 +117,18 @@ class CpuExecutable(Executable):
     @property
     def memory_plan(self) -> MemoryPlan:
         """The plan of the last call; raises BackendError before the first one, whose plan `plan_memory` gives."""
-        if self._current is None:
+        current = self._memory.current
+        if current is None:
             raise BackendError(
                 "the memory plan depends on the extents of the arrays: call the executable first, or ask "
                 "plan_memory for the plan of some extents"
             )
-        return self._current.memory_plan
+        return current.memory_plan
 
     @property
     def arena_bytes(self) -> int:
         """The size of the arena that is allocated now: that of the largest plan of the calls so far."""
-        return max(self._arena.size - ALIGNMENT, 0)
+        return self._memory.arena_bytes
 
     def plan_memory(self, **dims: int) -> MemoryPlan:
         """The plan of a call with these extents of the named dims, before anything runs: `exe.plan_memory(N=128)`.
@@ -183,11 +170,10 @@ class CpuExecutable(Executable):
                 if out is None and again.is_same():
                     trouble = again.run(arrays)
                     if trouble == -1:
-                        self._clock.tick()
+                        self._memory.clock.tick()
                         self.quick = again.quick(
-                            self._native.repeat, self._clock, locks_of(self._turn), self._watched,
-                            (self._status, self._constants),
-                        )  # fmt: skip
+                            self._native.repeat, self._memory.clock, locks_of(self._turn), self._watched, self._memory
+                        )
                         return again.results()
                     if trouble >= 0:
                         self._raise(arrays)
@@ -214,17 +200,16 @@ class CpuExecutable(Executable):
 
     def _run(self, binding: Binding, arrays: Sequence[Any], given: Sequence[Array], out: Any) -> Any:
         """Walk a table in whose rows the arrays are."""
+        memory = self._memory
         large = self._fill_in(binding)
-        targets = None if out is None else self._targets(out, self._result_shells(binding))
+        targets = None if out is None else self._targets(out, memory.result_shells(binding))
         if self._native.run(binding) >= 0:
             self._raise(arrays)
-        outputs = self._outputs(binding, given, large)
-        self._commit(binding, given)
+        outputs = memory.outputs(binding, given, large)
+        memory.commit(binding, given)
         if self._again is None and binding.form is not None:
-            self._again = Again(
-                binding, binding.form, self._native.run, -1 if self._spares else self._epoch, self._preparation,
-                self._results,
-            )  # fmt: skip
+            epoch = memory.epoch if memory.is_plain else -1
+            self._again = Again(binding, binding.form, self._native.run, epoch, memory.preparation, memory.results)
         if targets is not None:
             for target, array in zip(targets, outputs, strict=True):
                 np.copyto(target, array)
@@ -233,11 +218,10 @@ class CpuExecutable(Executable):
 
     def _fill_in(self, binding: Binding) -> dict[Value, Array]:
         """Put the addresses of state and results into the rows; gives the arrays that kernels write results to."""
-        if binding is not self._current or model_state.epoch() != self._epoch:
-            self._resolve(binding)
-        if self._preparation is not None and self._preparation.is_stale():
-            self._preparation.run(self._native.run)
-        return self._place_results(binding) if binding.output_places else {}
+        if not self._memory.is_resolved(binding):
+            self._forget()
+            self._memory.resolve(binding)
+        return self._memory.fill_in(binding, self._native.run)
 
     def profile(self, *arrays: Any, repeats: int = 10) -> Profile:
         """Time every kernel of a call by itself, on one thread; state stays as it is."""
@@ -246,20 +230,16 @@ class CpuExecutable(Executable):
         with self._turn:
             binding, _ = self._bind(arrays)
             results = self._fill_in(binding)
-            cells = [cell for old, _ in self.interface.updates if (cell := self._cells[old]) is not None]
-            before = [cell.storage.copy() for cell in cells]
-            timings = profile(self._native, binding, repeats)
-            self._status[:] = 0
-            for cell, array in zip(cells, before, strict=True):
-                if not np.array_equal(cell.storage, array, equal_nan=array.dtype.kind == "f"):
-                    cell.commit(array)
+            with self._memory.state_kept():
+                timings = profile(self._native, binding, repeats)
             del results
         return timings
 
     def _bind(self, arrays: Sequence[Any]) -> tuple[Binding, Sequence[Array]]:
         """The table for these arrays, with their addresses in its rows, and the arrays as kernels read them."""
-        if self._current is not None and self._current.place(arrays):
-            return self._current, arrays
+        current = self._memory.current
+        if current is not None and current.place(arrays):
+            return current, arrays
         known = self._binding_for(arrays)
         if known is not None and known.place(arrays):
             return known, arrays
@@ -306,128 +286,12 @@ class CpuExecutable(Executable):
             check_budget(self.memory_budget, binding.memory_plan, dims)
         if self._native.fits:
             binding.read_natively(self._native.fits)
-        for place, value, offset in binding.constants:
-            binding.rows[place] = address_of(self._constants[value]) + offset
+        self._memory.place_constants(binding)
         return binding
-
-    @property
-    def _base(self) -> int:
-        return -(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT
-
-    def _resolve(self, binding: Binding) -> None:
-        """Put the addresses of the arena and of the model's state into the rows."""
-        self._forget()
-        self._current = None  # whatever happens here, no table with addresses of an arena that is gone
-        if binding.memory_plan.peak + ALIGNMENT > self._arena.size:
-            self._arena = np.empty(binding.memory_plan.peak + ALIGNMENT, np.uint8)
-        if binding.base != self._base or binding.base == 0:
-            binding.set_base(self._base, address_of(self._status))
-            binding.views.clear()
-            binding.result_views = None
-        arrays = model_state.storage_of(self.interface)
-        for state, array in zip(self.interface.state, arrays, strict=True):
-            places = binding.places.get(("read", state.value))
-            if places is not None:
-                places.put(binding.rows, address_of(array))
-        self._spares = []
-        for old, new in self.interface.updates:
-            cell = self._cells[old]
-            if cell is not None and not cell.is_lent:
-                cell.follow(self._clock)
-            places = binding.places.get(("write", old))
-            if places is None or cell is None:
-                continue
-            if binding.in_place[old] and not cell.is_lent:
-                places.put(binding.rows, address_of(cell.storage))
-            else:
-                spare = np.empty(binding.shape(new), new.type.dtype.numpy)
-                self._spares.append((cell, spare))
-                places.put(binding.rows, address_of(spare))
-        self._current, self._epoch = binding, model_state.epoch()
-
-    def _place_results(self, binding: Binding) -> dict[Value, Array]:
-        """Arrays for results that kernels write where the caller gets them."""
-        large = {}
-        for value, places in binding.output_places:
-            array = large[value] = self._results.take(binding.shape(value), value.type.dtype.numpy)
-            places.put(binding.rows, address_of(array))
-        return large
-
-    def _result_shells(self, binding: Binding) -> list[Array]:
-        """Arrays of the results' shapes, for checking `out` before anything runs."""
-        return [np.empty(binding.shape(value), value.type.dtype.numpy) for value in self.interface.outputs]
-
-    def _outputs(self, binding: Binding, given: Sequence[Array], large: dict[Value, Array]) -> Sequence[Array]:
-        """The results, each an array that nobody else holds."""
-        if binding.result_views is not None:
-            return [view.copy() for view in binding.result_views]
-        results: list[Array] = []
-        handed_out: set[int] = set()
-        for value in self.interface.outputs:
-            if isinstance(value, Literal):
-                results.append(literal_array(value, binding.dims))
-                continue
-            root = self.program.root(value)
-            if root in large and id(large[root]) not in handed_out:
-                array = large[root]
-                handed_out.add(id(array))
-                results.append(array if value is root else array.reshape(binding.shape(value)))
-            else:
-                array = large[root] if root in large else self._array_of(binding, root, given)
-                results.append(np.array(array, order="C", copy=True).reshape(binding.shape(value)))
-        if all(value in binding.views for value in self.interface.outputs):
-            binding.result_views = [binding.views[value] for value in self.interface.outputs]
-        return results
-
-    def _array_of(self, binding: Binding, root: Value, given: Sequence[Array]) -> Array:
-        """The array that holds a value after the run."""
-        if root in binding.views:
-            return binding.views[root]
-        if binding.lies_in_arena(root):
-            dtype = root.type.dtype.numpy
-            start = self._base - address_of(self._arena) + binding.offset(root)
-            flat = self._arena[start : start + binding.count(root) * dtype.itemsize]
-            view: Array = flat.view(dtype).reshape(binding.shape(root))
-            binding.views[root] = view
-            return view
-        if root in self._constants:
-            return self._constants[root]
-        if root in binding.targets:
-            cell = self._cells[binding.targets[root]]
-            written = [array for owner, array in self._spares if owner is cell]
-            assert cell is not None
-            return written[0] if written else cell.storage
-        if root in self._cells:
-            cell = self._cells[root]
-            assert cell is not None
-            return cell.storage
-        return given[self.interface.inputs.index(root)]
-
-    def _commit(self, binding: Binding, given: Sequence[Array]) -> None:
-        """The state as the run leaves it: all cells at once."""
-        if self._spares or binding.copied:
-            changed = list(self._spares)
-            for old, new in binding.copied:
-                cell = self._cells[old]
-                if cell is not None:
-                    changed.append((cell, self._copy_of(new, binding, given)))
-            for cell, array in changed:
-                if cell.clock is self._clock and not cell.is_lent:  # nobody else has its array: addresses stay
-                    ctypes.memmove(address_of(cell.storage), address_of(array), array.nbytes)
-                else:
-                    cell.commit(array)
-                    self._epoch = -1
-        self._clock.tick()  # a write of all cells that still follow it
-
-    def _copy_of(self, value: Value, binding: Binding, given: Sequence[Array]) -> Array:
-        if isinstance(value, Literal):
-            return literal_array(value, binding.dims)
-        array = self._array_of(binding, self.program.root(value), given)
-        return np.array(array, order="C", copy=True).reshape(binding.shape(value))
 
     def _raise(self, arrays: Sequence[Any]) -> None:
         """A kernel met trouble, and nothing has been written to the state: let the interpreter say what it is."""
-        self._status[:] = 0
+        self._memory.status[:] = 0
         interpret(self._lowering.source, arrays)
         raise BackendError(f"a kernel of @{self.interface.name} met trouble that the interpreter does not see")
 

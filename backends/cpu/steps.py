@@ -82,8 +82,14 @@ class Steps:
             value = self.alias[value]
         return value
 
+    def is_like(self, made: Steps) -> bool:
+        """Whether other steps call the same kernels, in the same order."""
+        return [kernel.key for kernel in self.kernels] == [kernel.key for kernel in made.kernels] and [
+            step.kernel.key for step in (*self.prepared, *self.steps)
+        ] == [step.kernel.key for step in (*made.prepared, *made.steps)]
+
     def complete(self, made: Steps) -> None:
-        """Take over nodes and nests from the steps that the same graph has given once more."""
+        """Take over nodes and nests from the steps that the same graph has given once more; these `is_like`."""
         for kernel, same in zip(self.kernels, made.kernels, strict=True):
             kernel.nest = same.nest
         for step, like in zip((*self.prepared, *self.steps), (*made.prepared, *made.steps), strict=True):

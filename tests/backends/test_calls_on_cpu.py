@@ -187,7 +187,7 @@ def test_tables_of_sizes_that_have_not_been_seen_for_long_are_dropped() -> None:
         executable(np.full(size, 2.0))
         executable(np.full(700, 2.0))
     assert executable._bindings[(700,),] is kept
-    assert len(executable._results._shelves) == 64
+    assert len(executable._memory.results._shelves) == 64
 
 
 @pytest.mark.parametrize("take", [lambda a: a, lambda a: a[3:, 1:], lambda a: a[::-1], lambda a: a[2, 2, ...]])

@@ -6,6 +6,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -414,3 +415,15 @@ def test_a_file_that_is_gone_at_once_costs_time_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cache, "write", write_and_lose)
     x = batch(2)[0]
     assert gc.compile(network().eval(), inputs=gc.f32["N", 3, 6, 6])(x).shape == (2, 3)
+
+
+def test_the_graph_gives_other_kernels_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when who looks has changed a pass since: what was found still runs, and says why it cannot be looked at."""
+    (_, made), (_, found) = twice()
+    assert is_kept(found)
+    expected = made(*batch(4))
+    monkeypatch.setattr(import_module("graphc.passes.fuse.group"), "MOST_STATEMENTS", 3)
+    with pytest.raises(BackendError, match="other kernels by now than those that were found for it: compile again"):
+        _ = found.kernels
+    assert found.ledger
+    np.testing.assert_array_equal(found(*batch(4)), expected)

@@ -81,7 +81,7 @@ def test_large_steps_are_shared_by_threads_and_change_no_bit() -> None:
 
 def entries(exe: Any) -> list[str]:
     """The kernels that a call runs, in order, after the last call."""
-    return [call.step.kernel.name for call in exe._current.calls]
+    return [call.step.kernel.name for call in exe._memory.current.calls]
 
 
 def test_weights_are_packed_once_for_all_places() -> None:

@@ -96,6 +96,6 @@ def test_an_update_waits_for_the_last_read_of_the_old_value() -> None:
     executable = same_on_both(
         gc.trace(step, gc.f32["N", 2 * N], gc.f32["N", 2 * N]), numbers(N, 2 * N), numbers(N, 2 * N)
     )
-    assert executable._current.in_place == dict.fromkeys(executable._current.in_place, True)
-    assert len(executable._current.in_place) == 2
+    assert executable._memory.current.in_place == dict.fromkeys(executable._memory.current.in_place, True)
+    assert len(executable._memory.current.in_place) == 2
     same_on_both(executable.graph, numbers(1, 2 * N), numbers(1, 2 * N))

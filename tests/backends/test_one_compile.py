@@ -100,7 +100,7 @@ def test_depth_needs_no_other_kernels(optimizer: Any, options: dict[str, Any]) -
             same_results(shallow, *batch(16))
         else:
             shallow(*batch(16))
-    assert all(shallow._update._current.in_place.values())
+    assert all(shallow._update._memory.current.in_place.values())
     counters = [cell.array for name, cell in shallow.objective.model.named_buffers() if name.endswith("tracked")]
     assert [int(counter) for counter in counters] == [2, 2]
 

@@ -23,8 +23,8 @@ def images() -> nn.Sequential:
 def runs_of(exe, monkeypatch):
     """Counts the runs of an executable's preparation."""
     counted = []
-    run = exe._preparation.run
-    monkeypatch.setattr(exe._preparation, "run", lambda native: (counted.append(1), run(native)))
+    run = exe._memory.preparation.run
+    monkeypatch.setattr(exe._memory.preparation, "run", lambda native: (counted.append(1), run(native)))
     return counted
 
 

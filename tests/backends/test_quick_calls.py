@@ -114,7 +114,7 @@ def test_state_that_is_read_or_written() -> None:
 def test_a_prediction_whose_weights_are_prepared() -> None:
     model = network()
     step, predict = training(model), gc.compile(model.eval(), inputs=gc.f32["N", 5])
-    assert predict._preparation is not None
+    assert predict._memory.preparation is not None
     call = quick(predict, X)
     first = call((X,))
     np.testing.assert_array_equal(first, predict(X))
