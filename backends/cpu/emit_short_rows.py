@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from graphc.backends.cpu.writer import Writer
+from graphc.backends.cpu.writer import Writer, collapse, indices
 from graphc.backends.nests.nest import (
     Buffer,
     Check,
@@ -118,6 +118,8 @@ def has_tiny_rows(nest: Nest) -> bool:
     Not where a row checks an index: then rows cannot stand side by side, but all else than the check still can.
     """
     if nest.cut is not Cut.ROWS or not isinstance(nest.columns, int) or not 1 < nest.columns <= TINY:
+        return False
+    if len(collapse(range(nest.split), nest.domain, list(indices(nest)))) > 1:
         return False
     return not any(isinstance(statement, Check) for statement in nest.statements())
 

@@ -10,27 +10,18 @@ lines, a matrix for each of their places.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from graphc.backends.cpu.kernel_source import MOVED, KernelSource
 from graphc.backends.cpu.row_words import RowWords
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Extent
-from graphc.ir import Graph, Value
+from graphc.ir import Graph
 from graphc.passes.fuse.product import product_of_extents
-from graphc.passes.fuse.strided import Strided, strided, strides_of
+from graphc.passes.fuse.strided import strided
+from graphc.passes.fuse.turned import Axis, turned_axes
 from graphc.passes.fuse.views import is_floating
-from graphc.types import f32, f64
 
 BAND = 16  # rows of one matrix that stay together when it is shared by threads
-LEAST_COLUMNS = 4  # of either side; shorter ones are walked element by element
-
-
-@dataclass(frozen=True)
-class _Axis:
-    extent: Extent
-    read: Extent  # stride in the operand
-    written: Extent  # stride in the result
 
 
 def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSource | None:
@@ -39,7 +30,7 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
         return None
     result = region.outputs[0]
     view = strided(result, region.producers.get)
-    axes = _axes_of(result, view)
+    axes = turned_axes(result, view)
     if axes is None or view.base is not region.inputs[0]:
         return None
     along_source = next(axis for axis in axes if axis.read == 1)
@@ -85,7 +76,7 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
     return KernelSource("transpose", text, row.words, {}, units, result.type.size * MOVED)
 
 
-def _lines(lines: list[_Axis], number: Callable[[Extent], str], offset: str) -> list[str]:
+def _lines(lines: list[Axis], number: Callable[[Extent], str], offset: str) -> list[str]:
     """Where a line begins in the operand and in the result."""
     body, rest = [], "line"
     for k in range(len(lines) - 1, 0, -1):
@@ -100,23 +91,3 @@ def _lines(lines: list[_Axis], number: Callable[[Extent], str], offset: str) -> 
     body.append(f"        read = address(read_in, {' + '.join([*read, offset])})")
     body.append(f"        turned = address(turned_out, {' + '.join(written)})")
     return body
-
-
-def _axes_of(result: Value, view: Strided) -> list[_Axis] | None:
-    """The axes of a view, with neighbours put together; None where rows stay rows, or elements are read again."""
-    if result.type.dtype not in (f32, f64):
-        return None
-    shape = result.type.shape
-    axes: list[_Axis] = []
-    for read, written, extent in zip(view.strides, strides_of(shape), shape, strict=True):
-        if extent == 1:
-            continue
-        if axes and axes[-1].read == read * extent:
-            axes[-1] = _Axis(axes[-1].extent * extent, read, written)
-        else:
-            axes.append(_Axis(extent, read, written))
-    along_source = [axis for axis in axes if axis.read == 1]
-    if len(axes) < 2 or len(along_source) != 1 or axes[-1].read in (0, 1):
-        return None
-    sides = (axes[-1], *along_source)
-    return None if any(isinstance(side.extent, int) and side.extent < LEAST_COLUMNS for side in sides) else axes

@@ -45,9 +45,9 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     for position, kernel in enumerate(grouping.kernels):
         if isinstance(kernel, Node):
             views = is_floating(kernel) and kernel.op.name != "reshape"
-            nodes.append(_region_node(graph, [kernel], wanted) if views else kernel)
+            nodes.append(_region_node(graph, [kernel], wanted, grouping.turned) if views else kernel)
         elif kernel.members:
-            region = _region_node(graph, kernel.members, wanted, repeated.get(position, set()))
+            region = _region_node(graph, kernel.members, wanted, grouping.turned, repeated.get(position, set()))
             nodes += by_lines(region, names)
         positions |= dict.fromkeys(nodes[len(positions) :], position)
     fused, chains = chain_kernels(graph.with_(nodes=tuple(nodes)))
@@ -82,10 +82,19 @@ def _wanted(graph: Graph, grouping: Grouping) -> set[Value]:
 
 
 def _region_node(
-    graph: Graph, members: Sequence[Node], wanted: AbstractSet[Value], repeated: AbstractSet[Node] = frozenset()
+    graph: Graph,
+    members: Sequence[Node],
+    wanted: AbstractSet[Value],
+    turned: AbstractSet[Node],
+    repeated: AbstractSet[Node] = frozenset(),
 ) -> Node:
     """Ops as one node: itself where it is a single op over values in memory, else `fused` with a region."""
-    if len(members) == 1 and not any(_floats(graph, operand) for operand in members[0].operands):
+
+    def floats(value: Value) -> bool:
+        node = graph.producers.get(value)
+        return node is not None and is_floating(node) and node not in turned
+
+    if len(members) == 1 and not any(map(floats, members[0].operands)):
         return members[0]
     outputs = [
         result
@@ -104,9 +113,8 @@ def _region_node(
         if isinstance(value, Literal):
             return value
         if value not in inside:
-            node = graph.producers.get(value)
-            if node is not None and is_floating(node):
-                copy(node)
+            if floats(value):
+                copy(graph.producers[value])
             else:
                 inside[value] = Value(value.name, value.type)
                 inputs.append(inside[value])
@@ -144,11 +152,6 @@ def _region_node(
     return Node(find_op("fused"), tuple(operands), {}, tuple(outputs), (region,), provenance)
 
 
-def _floats(graph: Graph, value: Value) -> bool:
-    node = graph.producers.get(value)
-    return node is not None and is_floating(node)
-
-
 def _edges(graph: Graph, grouping: Grouping, chains: Mapping[int, int]) -> list[Edge]:
     """One entry for each op's operand that another op makes."""
     edges = []
@@ -166,6 +169,8 @@ def _edge(grouping: Grouping, chains: Mapping[int, int], value: Value, producer:
         return Edge(value.name, producer.op.name, name, consumer.op.name, fused, rule, reason, saved)
 
     size = value.type.size * value.type.dtype.itemsize
+    if producer in grouping.turned and consumer in grouping.position:
+        return entry(False, "turned", "neighbours lie far apart, so a kernel of its own turns matrices around")
     if producer not in grouping.position:
         return entry(True, "view", f"{producer.op.name} is repeated where it is read", 2 * size)
     if consumer not in grouping.position:

@@ -19,6 +19,7 @@ from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
 from graphc.passes.fuse.product import reads_in_place
 from graphc.passes.fuse.region import domain_of
+from graphc.passes.fuse.turned import turned_views
 from graphc.passes.fuse.views import is_floating
 
 _LOOKED_AT = 6  # kernels that read the same values, latest first
@@ -37,9 +38,12 @@ class Grouping:
         self._reading: dict[int, set[int]] = {}  # the positions of the kernels that read a kernel's values
         self._index = {node: number for number, node in enumerate(graph.nodes)}
         self._of_layers = _numbers_of_layers(graph)
-        for node in _by_stage(graph, self._of_layers, self.bounds):
+        self.turned = turned_views(graph)
+        for node in _by_stage(graph, self._of_layers, self.bounds, self.turned):
             if not is_floating(node):
                 self._visit(node)
+            elif node in self.turned:
+                self.materialize(node.result)
         for value in graph.results:
             self.materialize(value)
         self.recomputed: set[tuple[Node, int]] = set()  # members of another kernel, and where they are repeated
@@ -68,6 +72,8 @@ class Grouping:
             return
         self.kernels.append(group)
         self._entered(group, node)
+        if any(self.graph.producers.get(self._base(operand)) in self.turned for operand in node.operands):
+            self._absorb_others(group, node, numbers=False)  # what stood before the kernel that turns the view
 
     def _alone(self, node: Node) -> None:
         """A kernel (or a mere change of shape) that holds one op."""
@@ -191,13 +197,18 @@ class Grouping:
 
     # -- merging ------------------------------------------------------------------------------------------------------
 
-    def _absorb_others(self, group: Group, node: Node) -> None:
-        """Take in the kernels of the node's other operands, where nothing before this kernel needs them."""
+    def _absorb_others(self, group: Group, node: Node, *, numbers: bool = True) -> None:
+        """Take in the kernels of the node's other operands, where nothing before this kernel needs them.
+
+        Kernels of numbers only where `numbers` says so: others have read these since.
+        """
         for operand in node.operands:
             other = self._home(operand)
             if other is None or other is group or (other.contraction is not None and group.contraction is None):
                 continue
             if any(member.op.kind is Kind.REDUCTION for member in other.members):
+                continue
+            if not numbers and not other.domain:
                 continue
             if any(position < group.position for position in self._reading.get(other.position, ())):
                 continue
@@ -323,7 +334,7 @@ def _numbers_of_layers(graph: Graph) -> set[Node]:
     return found
 
 
-def _by_stage(graph: Graph, of_layers: Container[Node], bounds: Bounds) -> list[Node]:
+def _by_stage(graph: Graph, of_layers: Container[Node], bounds: Bounds, turned: Container[Node]) -> list[Node]:
     """The nodes by the number of kernels that must be complete before them, then in the graph's order.
 
     Numbers that are computed from numbers alone come before all else, so that every kernel can read them; those of
@@ -342,7 +353,7 @@ def _by_stage(graph: Graph, of_layers: Container[Node], bounds: Bounds) -> list[
         own = max(map(of, (*node.operands, *bounds.get(node, ()))), default=0)
         if node.results[0].type.rank or node.op.kind is not Kind.ELEMENTWISE:
             own = max(own, 0)
-        if node.op.kind is Kind.CONTRACTION or not (is_fusable(node) or is_floating(node)):
+        if node.op.kind is Kind.CONTRACTION or node in turned or not (is_fusable(node) or is_floating(node)):
             own += 1
         if node in of_layers:
             own = max(own, before)

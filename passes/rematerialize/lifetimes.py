@@ -22,6 +22,7 @@ from graphc.op import Kind
 from graphc.ops.ordering import is_after
 from graphc.passes.fuse.group import is_fusable, reads_memory
 from graphc.passes.fuse.product import reads_in_place
+from graphc.passes.fuse.turned import turned_views
 from graphc.passes.fuse.views import is_floating
 
 _NEARLY = 32  # all but this part of the most
@@ -95,7 +96,8 @@ class Lifetimes:
     def stored(self) -> set[Value]:
         """The views that are copied to arrays, since somebody reads them as a whole; other views are never stored."""
         views = (node.results[0] for node in self.graph.nodes if is_floating(node))
-        return {value for value in views if any(self._copies(value, user) for user in self._users(value))}
+        turned = {node.result for node in turned_views(self.graph)}
+        return turned | {value for value in views if any(self._copies(value, user) for user in self._users(value))}
 
     def _copies(self, view: Value, node: Node) -> bool:
         """Whether a node reads a view as an array of its own; products read some through what they are views of."""

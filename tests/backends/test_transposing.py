@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,11 @@ import graphc as gc
 from another_process import run_again
 from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.transposing import transpose_f32, transpose_f64
+from graphc.passes.fuse.turned import LEAST_TURNED
 from guarded_memory import Guarded
+
+sys.path.insert(0, str(Path(__file__).parent))
+from against_interpreter import same_on_both, same_results
 
 POOLS = [Guarded(200_000) for _ in range(2)]
 
@@ -90,6 +96,29 @@ def test_views_that_turn_matrices(name, dtype):
 def test_rows_that_stay_rows_are_copied_as_rows():
     exe = gc.compile(gc.trace(lambda x: gc.permute_dims(x, (1, 0, 2)), gc.f32[6, 5, 8]))
     assert [kernel.name for kernel in exe.kernels] == ["permute_dims"]
+
+
+def spread(a, b, c):
+    """One image for all of a batch, its channels last, and a matrix turned around within what reads both."""
+    image = gc.permute_dims(a, (1, 2, 0))
+    return gc.where(b > 0.5, image + 1.0, b) * 2.0, gc.sum(image * image, axis=(0, 1)), c.T - 0.5 * c.T
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64])
+@pytest.mark.parametrize("shape", [(16, 23, 25), (5, 41, 43), (5, 11, 13)])
+def test_what_is_read_element_by_element_is_turned_first(shape, dtype):
+    draw = np.random.default_rng(0)
+    channels, height, width = shape
+    a, b, c = (
+        draw.standard_normal(extents).astype(dtype.numpy)
+        for extents in (shape, (3, height, width, channels), (130, 67))
+    )
+    graph = gc.trace(spread, dtype[shape], dtype["N", height, width, channels], dtype["M", 67])
+    executable = same_on_both(graph, a, b, c)
+    same_results(executable, a, b[:1], c[:1])
+    turning = [kernel for kernel in executable.kernels if "transpose_" in kernel.source]
+    assert sum(kernel.calls for kernel in turning) == 1 + (channels * height * width >= LEAST_TURNED)
+    assert any(edge.rule == "turned" and not edge.fused for edge in executable.ledger)
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
