@@ -33,27 +33,31 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
     axes = turned_axes(result, view)
     if axes is None or view.base is not region.inputs[0]:
         return None
-    along_source = next(axis for axis in axes if axis.read == 1)
+    along_source = next(axis for axis in axes if axis.read in (1, -1))
     along_target = axes[-1]
     lines = [axis for axis in axes if axis is not along_source and axis is not along_target]
     row = RowWords(source, target)
     number = row.number
     name = source.dtype.name
     rows, columns = number(along_target.extent), number(along_source.extent)
-    source_row, target_row = number(along_target.read), number(along_source.written)
+    offset, target_row, begin = view.offset, along_source.written, ""
+    if along_source.read == -1:  # from the lowest address on, into rows from the last one back
+        last = along_source.extent - 1
+        offset, target_row, begin = offset - last, target_row * -1, number(last * target_row)
+    source_row, target_step = number(along_target.read), number(target_row)
     if lines:
         units = product_of_extents(axis.extent for axis in lines)
-        body = _lines(lines, number, number(view.offset))
-        body.append(f"        transpose_{name}({rows}, {columns}, read, {source_row}, turned, {target_row})")
+        body = _lines(lines, number, number(offset), begin)
+        body.append(f"        transpose_{name}({rows}, {columns}, read, {source_row}, turned, {target_step})")
     else:
         units = (along_target.extent + (BAND - 1)) // BAND
         is_exact = isinstance(along_target.extent, int) and along_target.extent % BAND == 0
         band = str(BAND) if is_exact else "rows"
         body = [
             *([] if is_exact else [f"        rows = min({BAND}, {rows} - line * {BAND})"]),
-            f"        read = address(read_in, line * {BAND} * {source_row} + {number(view.offset)})",
-            f"        turned = address(turned_out, line * {BAND})",
-            f"        transpose_{name}({band}, {columns}, read, {source_row}, turned, {target_row})",
+            f"        read = address(read_in, line * {BAND} * ({source_row}) + {number(offset)})",
+            f"        turned = address(turned_out, line * {BAND}{begin and ' + '}{begin})",
+            f"        transpose_{name}({band}, {columns}, read, {source_row}, turned, {target_step})",
         ]
     count = number(units)
     used = "address, extent" if row.lines else "address"
@@ -76,8 +80,8 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
     return KernelSource("transpose", text, row.words, {}, units, result.type.size * MOVED)
 
 
-def _lines(lines: list[Axis], number: Callable[[Extent], str], offset: str) -> list[str]:
-    """Where a line begins in the operand and in the result."""
+def _lines(lines: list[Axis], number: Callable[[Extent], str], offset: str, begin: str) -> list[str]:
+    """Where a line begins in the operand, and in the result, whose first row is the one at `begin`."""
     body, rest = [], "line"
     for k in range(len(lines) - 1, 0, -1):
         extent = number(lines[k].extent)
@@ -89,5 +93,5 @@ def _lines(lines: list[Axis], number: Callable[[Extent], str], offset: str) -> l
     read = [f"{name} * ({number(axis.read)})" for name, axis in zip(names, lines, strict=True)]
     written = [f"{name} * {number(axis.written)}" for name, axis in zip(names, lines, strict=True)]
     body.append(f"        read = address(read_in, {' + '.join([*read, offset])})")
-    body.append(f"        turned = address(turned_out, {' + '.join(written)})")
+    body.append(f"        turned = address(turned_out, {' + '.join([*written, *([begin] if begin else [])])})")
     return body

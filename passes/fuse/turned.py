@@ -33,7 +33,10 @@ class Axis:
 
 
 def turned_axes(result: Value, view: Strided) -> list[Axis] | None:
-    """The axes of a view, with neighbours put together; None where rows stay rows, or elements are read again."""
+    """The axes of a view, with neighbours put together; None where rows stay rows, or elements are read again.
+
+    Neighbours in memory may come in reverse order, as a kernel's do in the gradient of a convolution: read is -1 then.
+    """
     if result.type.dtype not in (f32, f64):
         return None
     shape = result.type.shape
@@ -45,8 +48,8 @@ def turned_axes(result: Value, view: Strided) -> list[Axis] | None:
             axes[-1] = Axis(axes[-1].extent * extent, read, written)
         else:
             axes.append(Axis(extent, read, written))
-    along_source = [axis for axis in axes if axis.read == 1]
-    if len(axes) < 2 or len(along_source) != 1 or axes[-1].read in (0, 1):
+    along_source = [axis for axis in axes if axis.read in (1, -1)]
+    if len(axes) < 2 or len(along_source) != 1 or axes[-1].read in (0, 1, -1):
         return None
     sides = (axes[-1], *along_source)
     return None if any(isinstance(side.extent, int) and side.extent < LEAST_COLUMNS for side in sides) else axes

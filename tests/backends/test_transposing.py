@@ -78,6 +78,10 @@ VIEWS = {
     "all axes reversed": ((5, 6, 7, 8), lambda x: gc.permute_dims(x, (3, 2, 1, 0))),
     "flipped lines": ((4, 17, 33), lambda x: gc.flip(gc.permute_dims(x, (0, 2, 1)), axis=0)),
     "a part": ((9, 20, 30), lambda x: gc.permute_dims(x[1:8:2, 3:19, :], (0, 2, 1))),
+    "rows in reverse": ((40, 33), lambda x: gc.flip(x.T, axis=0)),
+    "kernels in reverse": ((24, 20, 3, 3), lambda x: gc.permute_dims(gc.flip(x, axis=(2, 3)), (2, 3, 1, 0))),
+    "columns in reverse": ((40, 33), lambda x: gc.flip(x.T, axis=1)),
+    "a kernel for each channel": ((24, 7, 5), lambda x: gc.permute_dims(gc.flip(x, axis=(1, 2)), (1, 2, 0))),
     "two equal lines": ((3, 3, 6, 7), lambda x: gc.permute_dims(x, (0, 1, 3, 2))),
 }
 
