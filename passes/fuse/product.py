@@ -28,8 +28,9 @@ from graphc.types import f32, f64
 MOST_PARTS = 1 << 17  # results of a product that is cut along its depth: each slice has a sum of its own for each
 FEW_COLUMNS = 128  # which cannot be shared by many threads
 MOST_COLUMNS = 256  # of a product that is cut along its depth: operands are read once, not once for each block
-LEAST_WORK = 400_000  # multiplications with every named dim at 1, from where on it is worth it
-LEAST_DEPTH = 32  # with every named dim at 1
+LEAST_WORK = 400_000  # multiplications in a batch of one, from where on it is worth it
+LEAST_DEPTH = 32  # in a batch of one
+LONG = 64  # what a named dim is taken to be at least, where there are several
 LONG_DEPTH = 1024  # the same, of one axis: only groups of its places can be given to threads
 LEAST_RUN = 4  # neighbours that make a run of the depth, or a line of rows, worth a loop
 
@@ -223,10 +224,15 @@ def product_of_extents(extents: Iterable[Extent]) -> Extent:
 
 
 def at_least(extent: Extent) -> int:
-    """An extent with every named dim at 1."""
+    """An extent with a named dim at 1, whichever makes it least, and every other at 64.
+
+    A batch may be of one, but an image is no single place, and a sequence is rarely short.
+    """
     if isinstance(extent, int):
         return extent
-    return evaluate_extent(extent, dict.fromkeys(extent.names, 1))
+    return min(
+        evaluate_extent(extent, {name: 1 if name == one else LONG for name in extent.names}) for one in extent.names
+    )
 
 
 def _is_short(axis: Axis) -> bool:
