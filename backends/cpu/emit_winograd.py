@@ -19,7 +19,14 @@ from dataclasses import dataclass
 
 from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import ProductLines, Terms
-from graphc.backends.cpu.winograd_shape import POINTS, TiledConvolution, matrix_elements, scratch_elements, tiles_of
+from graphc.backends.cpu.winograd_shape import (
+    POINTS,
+    TiledConvolution,
+    matrix_elements,
+    parts_of,
+    scratch_elements,
+    tiles_of,
+)
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.dim import Extent
@@ -44,8 +51,9 @@ def each_grid(tiled: TiledConvolution, lines: str, writer: Writer) -> Iterator[G
     """A loop over the grids of some lines: every d-th line and pixel, where taps are d of them apart."""
     d, width = tiled.dilation, tiled.width
     if d == 1:
-        yield Grid(lines, str(width))
+        yield Grid(lines, writer.extent(width))
         return
+    assert isinstance(width, int)  # taps of images of named sizes are not apart
     whole = lines.isdecimal() and int(lines) % d == 0
     writer.line(f"for grid_line in range({d if whole else f'min({d}, {lines})'}):")
     with writer.indented():
@@ -59,6 +67,17 @@ def each_grid(tiled: TiledConvolution, lines: str, writer: Writer) -> Iterator[G
             yield Grid(height, "grid_pixels" if width % d else str(width // d), ("grid_line", "grid_pixel"))
 
 
+def deep_of(tiled: TiledConvolution, lines: int) -> int:
+    """Lines of a band, of all grids, for so many of one of them."""
+    deep = lines * tiled.dilation
+    return min(deep, tiled.height) if isinstance(tiled.height, int) else deep
+
+
+def _is_whole(height: Extent, deep: int) -> bool:
+    """Whether all bands of an image have the same lines."""
+    return isinstance(height, int) and height % deep == 0
+
+
 class WinogradLines(ProductLines):
     """A convolution: its kernel walks bands of lines."""
 
@@ -70,14 +89,14 @@ class WinogradLines(ProductLines):
         writer.buffers.append(self.scratch)
 
     @property
-    def bands(self) -> int:
+    def bands(self) -> Extent:
         """Bands of an image."""
-        return -(-self.tiled.height // self.deep)
+        return parts_of(self.tiled.height, self.deep)
 
     @property
     def deep(self) -> int:
         """Lines of a band, of all grids."""
-        return min(self.tiled.lines * self.tiled.dilation, self.tiled.height)
+        return deep_of(self.tiled, self.tiled.lines)
 
     @property
     def units(self) -> Extent:
@@ -94,11 +113,12 @@ class WinogradLines(ProductLines):
         with self._walk("band", (*tiled.outer, band), "begin", "end") as (left, _):
             writer.node(product.node)
             lines, first = str(deep), f"band * {deep}"
-            if tiled.height % deep:
-                writer.line(f"line = band // {self.bands} * {tiled.height} + band % {self.bands} * {deep}")
-                writer.line(f"lines = min({deep}, {tiled.height} - band % {self.bands} * {deep})")
+            if not _is_whole(tiled.height, deep):
+                height, bands = writer.extent(tiled.height), writer.extent(self.bands)
+                writer.line(f"line = band // {bands} * {height} + band % {bands} * {deep}")
+                writer.line(f"lines = min({deep}, {height} - band % {bands} * {deep})")
                 lines, first = "lines", "line"
-            row = tiled.columns * tiled.groups
+            ex, row = writer.extent, tiled.columns * tiled.groups
             line = tiled.width * row
             assert product.panels is not None
             group_size = POINTS * matrix_elements(tiled, self.width)
@@ -110,22 +130,23 @@ class WinogradLines(ProductLines):
                 weights = [("group", group_size)] if group else []
                 self._call(
                     f"winograd_{self.name}", grid.lines, grid.width, str(tiled.channels), str(tiled.columns),
-                    self._address(product.lhs, product.axes.left.offset, *pixels), str(tiled.tap_line.left),
-                    str(tiled.tap_pixel.left), self._address(product.panels, 0, *weights), to,
-                    str(line * tiled.dilation), str(row * tiled.dilation),
+                    self._address(product.lhs, product.axes.left.offset, *pixels), ex(tiled.tap_line.left),
+                    ex(tiled.tap_pixel.left), self._address(product.panels, 0, *weights), to,
+                    ex(line * tiled.dilation), str(row * tiled.dilation),
                     self._address(self.scratch, 0, ("slice", self.scratch.extent)),
                 )  # fmt: skip
             self._bounds = first, lines
             yield
 
-    def _start(self, first: str, line: int) -> Terms:
+    def _start(self, first: str, line: Extent) -> Terms:
         """Where the band lies: among the lines of an output, or in the slice's own memory."""
         return [(f"({first})", line)] if self.nest.product_home is not None else [("slice", self._result_elements)]
 
     def write_bounds(self) -> None:
         first, lines = self._bounds
-        self.writer.line(f"line_begin = {first} * {self.tiled.width}")
-        self.writer.line(f"line_end = line_begin + {lines} * {self.tiled.width}")
+        width = self.writer.extent(self.tiled.width)
+        self.writer.line(f"line_begin = {first} * {width}")
+        self.writer.line(f"line_end = line_begin + {lines} * {width}")
 
 
 class WinogradParts(ProductParts):
@@ -149,7 +170,7 @@ class WinogradParts(ProductParts):
     def write_parts(self) -> None:
         writer, product, tiled = self.writer, self.product, self.tiled
         (image,) = tiled.outer
-        deep, images = min(tiled.lines_of_gradient * tiled.dilation, tiled.height), tiled.images_of_gradient
+        deep, images = deep_of(tiled, tiled.lines_of_gradient), tiled.images_of_gradient
         channels, columns = tiled.channels, tiled.columns
         writer.line(f"for k in range({self.sums.extent}):")
         with writer.indented():
@@ -158,10 +179,11 @@ class WinogradParts(ProductParts):
         with writer.indented():
             writer.node(product.node)
             count = f"min({images}, end - deep)" if images > 1 else "1"
-            bands = -(-tiled.height // deep)
+            bands, ex = parts_of(tiled.height, deep), writer.extent
             band = Axis(bands, tiled.line.left * deep, tiled.line.right * deep)
-            with self._walk("band", (band,) if bands > 1 else (), "0", str(bands)) as (left, right):
-                lines = str(deep) if tiled.height % deep == 0 else f"min({deep}, {tiled.height} - band * {deep})"
+            with self._walk("band", () if bands == 1 else (band,), "0", ex(bands)) as (left, right):
+                whole = _is_whole(tiled.height, deep)
+                lines = str(deep) if whole else f"min({deep}, {ex(tiled.height)} - band * {deep})"
                 with each_grid(tiled, lines, writer) as grid, self._each_group() as (a_group, b_group, group):
                     pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left), *a_group
                     given = *right, *grid.of(tiled.line.right, tiled.pixel.right), *b_group
@@ -169,9 +191,9 @@ class WinogradParts(ProductParts):
                     self._call(
                         f"winograd_gradient_{self.name}", count, grid.lines, grid.width, str(channels), str(columns),
                         self._address(product.lhs, product.axes.left.offset, ("deep", image.left), *pixels),
-                        writer.extent(image.left), str(tiled.tap_line.left), str(tiled.tap_pixel.left),
+                        ex(image.left), ex(tiled.tap_line.left), ex(tiled.tap_pixel.left),
                         self._address(product.rhs, product.axes.right.offset, ("deep", image.right), *given),
-                        writer.extent(image.right), str(line), str(pixel), self._sums(group),
+                        ex(image.right), ex(line), ex(pixel), self._sums(group),
                         self._address(self.scratch, 0, ("slice", self.scratch.extent)),
                     )  # fmt: skip
         start: Terms = [("slice", product.lines * product.rows * product.columns)]

@@ -6,11 +6,14 @@ A product is one where its windows overlap as those of a stride of 1 do: a step 
 along the lines of the image, and so for pixels. With a dilation of d the taps are d lines and d pixels apart, and every
 d-th line and pixel make an image by themselves, a *grid*: there are d·d of them, and each is convolved as an image is.
 The groups of a convolution are convolutions side by side. A gradient for a kernel is the same product with other sums.
+
+Lines and pixels may be named: bands are then of as many lines as suit an image of common width.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 from graphc.dim import Extent
 from graphc.passes.fuse.product import Axis, MatrixProduct, extent_of
@@ -21,6 +24,7 @@ APART = 16  # elements between the matrices of two points, or stores to all of t
 LEAST_CHANNELS = 8  # on either side: for fewer the additions cost what the multiplications save
 LEAST_TILES = 8  # rows of a product that keep its tiles busy
 MOST_TILES_OF_GRADIENT = 64  # the depth of a product that pays for reading and writing its sums
+COMMON_ACROSS = 16  # tiles beside each other that an image of named width is taken to have
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class TiledConvolution:
     """
 
     outer: tuple[Axis, ...]
-    height: int
-    width: int
+    height: Extent
+    width: Extent
     channels: int
     columns: int
     line: Axis  # from one line of results to the next: in the image, and in what the gradient multiplies it with
@@ -67,48 +71,47 @@ class TiledConvolution:
         tap_line, tap_pixel, tap_depth = taps
         dilation = _quotient(tap_pixel.left, pixel.left)
         strides = (line.left * dilation, pixel.left * dilation, 1)
-        extents = (line.extent, pixel.extent, tap_depth.extent, product.column.extent, extent_of(product.groups))
+        extents = (tap_depth.extent, product.column.extent, extent_of(product.groups))
         if (tap_line.left, tap_pixel.left, tap_depth.left) != strides:
             return None
         if (tap_line.extent, tap_pixel.extent) != (TAPS, TAPS) or not all(isinstance(x, int) for x in extents):
             return None
-        height, width, channels, columns, groups = (int(str(x)) for x in extents)
-        if min(channels, columns) < LEAST_CHANNELS or not _saves(height, width, dilation):
+        channels, columns, groups = (int(str(x)) for x in extents)
+        if min(channels, columns) < LEAST_CHANNELS or not _saves(line.extent, pixel.extent, dilation):
             return None
         return cls(
-            tuple(outer), height, width, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth, dilation,
-            groups,
+            tuple(outer), line.extent, pixel.extent, channels, columns, line, pixel, tap_line, tap_pixel, tap_depth,
+            dilation, groups,
         )  # fmt: skip
 
     @property
-    def grid_width(self) -> int:
+    def grid_width(self) -> Extent:
         """Pixels of the widest grid."""
-        return -(-self.width // self.dilation)
-
-    @property
-    def grid_height(self) -> int:
-        """Lines of the highest grid."""
-        return -(-self.height // self.dilation)
+        return parts_of(self.width, self.dilation)
 
     @property
     def across(self) -> int:
-        """Tiles beside each other."""
-        return _half(self.grid_width)
+        """Tiles beside each other, or what they are taken to be."""
+        return parts_of(self.grid_width, 2) if isinstance(self.grid_width, int) else COMMON_ACROSS
 
     @property
     def lines(self) -> int:
         """Lines of results of a band."""
-        return min(2 * -(-LEAST_TILES // self.across), self.grid_height)
+        return self._at_most_all(2 * parts_of(LEAST_TILES, self.across))
 
     @property
     def lines_of_gradient(self) -> int:
         """The same for the gradient, whose sums are read and written once for each band."""
-        return min(2 * max(1, MOST_TILES_OF_GRADIENT // self.across), self.grid_height)
+        return self._at_most_all(2 * max(1, MOST_TILES_OF_GRADIENT // self.across))
+
+    def _at_most_all(self, lines: int) -> int:
+        """No more lines than the highest grid has."""
+        return min(lines, parts_of(self.height, self.dilation)) if isinstance(self.height, int) else lines
 
     @property
     def images_of_gradient(self) -> int:
         """Images that a band of the gradient is taken from."""
-        return max(1, MOST_TILES_OF_GRADIENT // (self.across * _half(self.lines_of_gradient)))
+        return max(1, MOST_TILES_OF_GRADIENT // (self.across * parts_of(self.lines_of_gradient, 2)))
 
 
 def _with_channels(taps: tuple[Axis, ...], places: tuple[Axis, ...]) -> tuple[Axis, ...]:
@@ -129,8 +132,14 @@ def _quotient(tap: Extent, step: Extent) -> int:
     return 1
 
 
-def _saves(height: int, width: int, dilation: int) -> bool:
-    """Whether there are fewer multiplications by a fifth, even where the last tiles reach beyond the grids."""
+def _saves(height: Extent, width: Extent, dilation: int) -> bool:
+    """Whether there are fewer multiplications by a fifth, even where the last tiles reach beyond the grids.
+
+    Those of named extents are taken to be many.
+    """
+    if not isinstance(height, int) or not isinstance(width, int):
+        known = [extent for extent in (height, width) if isinstance(extent, int)]
+        return dilation == 1 and all(_saves(extent, 2 * COMMON_ACROSS, 1) for extent in known)
     multiplications = height * width * TAPS * TAPS
     tiled = POINTS * _pairs(height, dilation) * _pairs(width, dilation)
     return 5 * tiled <= 4 * multiplications
@@ -138,19 +147,24 @@ def _saves(height: int, width: int, dilation: int) -> bool:
 
 def _pairs(extent: int, dilation: int) -> int:
     """Pairs of lines or pixels in all grids, in the last one of each perhaps of one."""
-    return sum(_half(len(range(first, extent, dilation))) for first in range(dilation))
+    return sum(parts_of(len(range(first, extent, dilation)), 2) for first in range(dilation))
 
 
-def _half(extent: int) -> int:
-    return -(-extent // 2)
+@overload
+def parts_of(extent: int, size: int) -> int: ...
+@overload
+def parts_of(extent: Extent, size: int) -> Extent: ...
+def parts_of(extent: Extent, size: int) -> Extent:
+    """Parts of some size, the last one perhaps smaller."""
+    return (extent + (size - 1)) // size
 
 
-def tiles_of(lines: int, width: int) -> int:
+def tiles_of(lines: int, width: Extent) -> Extent:
     """Tiles of some lines."""
-    return _half(lines) * _half(width)
+    return parts_of(lines, 2) * parts_of(width, 2)
 
 
-def scratch_elements(tiles: int, channels: int, columns: int) -> int:
+def scratch_elements(tiles: Extent, channels: int, columns: int) -> Extent:
     """Elements of scratch for so many tiles, of a convolution or a gradient."""
     return POINTS * (tiles * (channels + columns) + 2 * APART)
 

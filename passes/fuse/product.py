@@ -226,13 +226,14 @@ def product_of_extents(extents: Iterable[Extent]) -> Extent:
 def at_least(extent: Extent) -> int:
     """An extent with a named dim at 1, whichever makes it least, and every other at 64.
 
-    A batch may be of one, but an image is no single place, and a sequence is rarely short.
+    A batch may be of one, but an image is no single place, and a sequence is rarely short. Nor is a dim the batch that
+    leaves nothing when it is 1, such as the height of an image before its pixels are pooled by twos.
     """
     if isinstance(extent, int):
         return extent
-    return min(
-        evaluate_extent(extent, {name: 1 if name == one else LONG for name in extent.names}) for one in extent.names
-    )
+    names = extent.names
+    found = [evaluate_extent(extent, {name: 1 if name == one else LONG for name in names}) for one in names]
+    return min((size for size in found if size > 0), default=0)
 
 
 def _is_short(axis: Axis) -> bool:

@@ -184,6 +184,43 @@ def test_grids_of_dilated_convolutions_and_groups(name, dtype):
         assert [each.tobytes() for each in others] == [each.tobytes() for each in results]
 
 
+NAMED = {"both": ("H", "W"), "height": ("H", 19), "width": (16, "W")}
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+@pytest.mark.parametrize("name", NAMED)
+def test_images_of_named_sizes(name, dtype):
+    """One kernel for all of them, those of a pixel or a line, too; and the same bits with any number of threads."""
+    height, width = NAMED[name]
+    generator = np.random.default_rng(0)
+    w = generator.standard_normal((24, 16, 3, 3)).astype(dtype.numpy)
+
+    def traced(*sizes):
+        graph = gc.trace(lambda x, w: gc.sum(gc.tanh(F.conv2d(x, w, padding=1))), dtype["N", 16, *sizes], w)
+        return gc.value_and_grad(graph)
+
+    graph = traced(height, width)
+    exe = gc.compile(graph, threads=2)
+    sources = "\n".join(kernel.source for kernel in exe.kernels)
+    assert "winograd_f" in sources
+    assert "winograd_gradient_" in sources
+    assert "gemm_" not in sources
+    tolerance = 1e-5 if dtype is gc.f32 else 1e-13
+    for count, *sizes in ((3, 16, 19), (1, 1, 1), (2, 2, 3), (5, 17, 8), (1, 9, 40), (2, 33, 1)):
+        known = [size if isinstance(named, str) else named for size, named in zip(sizes, (height, width), strict=True)]
+        x = generator.standard_normal((count, 16, *known)).astype(dtype.numpy)
+        results = exe(x, w)
+        for result, expected in zip(results, gc.evaluate(graph, x, w), strict=True):
+            np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    x = generator.standard_normal((3, 16, 16, 19)).astype(dtype.numpy)
+    results = exe(x, w)
+    for threads in (1, 3, 4, 8):
+        others = gc.compile(graph, threads=threads)(x, w)
+        assert [each.tobytes() for each in others] == [each.tobytes() for each in results]
+    for result, known in zip(results, gc.compile(traced(16, 19))(x, w), strict=True):
+        np.testing.assert_allclose(result, known, rtol=tolerance, atol=tolerance * np.abs(known).max())
+
+
 SHAPES_WITHOUT = {
     "few channels": ((4, 4, 12, 12), (16, 4, 3, 3), {}),
     "few results": ((16, 16, 12, 12), (7, 16, 3, 3), {}),
