@@ -6,6 +6,7 @@ arithmetic may drop); gradients of smooth functions agree to 1e-12 of the larges
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from graphc.interpret import run
 from graphc.ir import Graph
 from pass_equivalence import compare
 from random_programs import exact_graphs, smooth_graphs
+
+turned: Any = import_module("graphc.passes.fuse.turned")
 
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -2.0])
 ROWS = (5, 1, 33)
@@ -64,6 +67,16 @@ def test_exact_graphs(graph: Graph) -> None:
 @given(graph=exact_graphs())
 def test_special_values(graph: Graph) -> None:
     assert_same(graph, special=True, pipeline=EXACT)
+
+
+@settings(max_examples=30)
+@given(graph=exact_graphs())
+def test_views_of_few_elements_are_turned_first(graph: Graph) -> None:
+    """As those of many are, whatever reads them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("LEAST_COLUMNS", "LEAST_TURNED", "LEAST_OF_NAMED"):
+            patch.setattr(turned, name, 1)
+        assert_same(graph)
 
 
 @pytest.mark.slow
