@@ -14,8 +14,12 @@ import pytest
 from hypothesis import given, settings
 
 import graphc as gc
+from graphc.builder import Builder
 from graphc.interpret import run
-from graphc.ir import Graph
+from graphc.ir import Graph, Value
+from graphc.op import Kind, recording
+from graphc.passes.dce import dce
+from graphc.passes.decompose import replace_values, substitute
 from pass_equivalence import compare
 from random_programs import exact_graphs, smooth_graphs
 
@@ -69,14 +73,34 @@ def test_special_values(graph: Graph) -> None:
     assert_same(graph, special=True, pipeline=EXACT)
 
 
-@settings(max_examples=30)
+@settings(max_examples=40)
 @given(graph=exact_graphs())
 def test_views_of_few_elements_are_turned_first(graph: Graph) -> None:
-    """As those of many are, whatever reads them."""
+    """As those of many are: with the axes of every second op reversed, and reversed again behind it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("LEAST_COLUMNS", "LEAST_TURNED", "LEAST_OF_NAMED"):
             patch.setattr(turned, name, 1)
-        assert_same(graph)
+        assert_same(with_axes_reversed(graph))
+
+
+def with_axes_reversed(graph: Graph) -> Graph:
+    """The same results, by elementwise ops on operands that are turned around."""
+    builder = Builder.rewriting(graph)
+    same: dict[Value, Value] = {}
+    with recording(builder):
+        for number, original in enumerate(graph.nodes):
+            node = substitute(original, same)
+            if node.op.kind is not Kind.ELEMENTWISE or number % 2 or node.result.type.rank < 2:
+                builder.append(node)
+                continue
+            operands = [builder.tensor(operand) for operand in node.operands]
+            made = node.op(*map(turned_around, operands), **node.attributes)
+            same[original.result] = turned_around(made).value
+    return dce(replace_values(graph.with_(nodes=tuple(builder.nodes)), tuple(builder.nodes), same))
+
+
+def turned_around(x: Any) -> Any:
+    return gc.permute_dims(x, tuple(reversed(range(x.ndim)))) if x.ndim else x
 
 
 @pytest.mark.slow
