@@ -15,7 +15,7 @@ from dataclasses import replace
 from graphc.backends.cpu.blocks import Block, cut_by_columns, has_few_rows
 from graphc.backends.cpu.emit_margins import write_margins
 from graphc.backends.cpu.emit_parts import ProductParts
-from graphc.backends.cpu.emit_product import panel_width
+from graphc.backends.cpu.emit_product import panel_width, tile_height
 from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows
@@ -36,6 +36,7 @@ PARTS_AT_THE_FINISH = 1 << 18  # sums of slices that one thread adds up
 PRODUCTS_PER_OPERATION = 16  # multiplications and additions of a product in the time of one scalar statement
 READS_PER_OPERATION = 4  # elements of a product's right operand that come from a distant cache in this time
 ROW_UNIT = 8  # rows of a product that stay together when slices are cut, as tiles are a few rows high
+TILED_ROWS = 256  # from here on there are enough for slices of whole tiles, however few threads share them
 ROWS_TOGETHER = 64  # which read a right operand often enough, where there are that many for each of a few slices
 
 
@@ -87,7 +88,7 @@ class _Emitter:
                 self._slice()
         return KernelSource(
             nest.name, writer.text(), writer.words(), temporaries, self._units(), self._cost(), self._most_slices(),
-            ROWS_TOGETHER // ROW_UNIT if self._by_row_units else 1, bool(nest.finishes),
+            ROWS_TOGETHER // self._row_unit if self._by_row_units else 1, bool(nest.finishes),
         )  # fmt: skip
 
     # -- slices -------------------------------------------------------------------------------------------------------
@@ -102,6 +103,15 @@ class _Emitter:
         """Whether slices are groups of rows of a product."""
         return self.nest.cut is Cut.ROWS and self.product is not None and not self.product.by_lines
 
+    @property
+    def _row_unit(self) -> int:
+        """Rows of a product that stay together when slices are cut: a tile's where rows are many."""
+        rows = self.nest.rows
+        if self.product is None or not isinstance(rows, int) or rows < TILED_ROWS:
+            return ROW_UNIT
+        height = tile_height(self.nest.products[0])
+        return height * (-(-ROW_UNIT // height))
+
     def _units(self) -> Extent:
         if not self.nest.domain:
             return 1
@@ -110,7 +120,7 @@ class _Emitter:
         if self.nest.cut is Cut.COLUMNS:
             return (self.nest.columns + (self._unit - 1)) // self._unit
         if self._by_row_units:
-            return (self.nest.rows + (ROW_UNIT - 1)) // ROW_UNIT
+            return (self.nest.rows + (self._row_unit - 1)) // self._row_unit
         return self.product.units if self.product is not None and self.product.by_lines else self.nest.rows
 
     def _cost(self) -> Extent:
@@ -140,8 +150,8 @@ class _Emitter:
             writer.line(f"last = min(share({units}, slice + 1, slices) * {self._unit}, {columns})")
         elif self._by_row_units:
             units, rows = writer.extent(self._units()), writer.extent(nest.rows)
-            writer.line(f"begin = share({units}, slice, slices) * {ROW_UNIT}")
-            writer.line(f"end = min(share({units}, slice + 1, slices) * {ROW_UNIT}, {rows})")
+            writer.line(f"begin = share({units}, slice, slices) * {self._row_unit}")
+            writer.line(f"end = min(share({units}, slice + 1, slices) * {self._row_unit}, {rows})")
         else:
             units = writer.extent(self._units())
             writer.line(f"begin = share({units}, slice, slices)")

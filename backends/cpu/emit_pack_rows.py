@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from graphc.backends.cpu.emit_product import tile_height
 from graphc.backends.cpu.kernel_source import MOVED, KernelSource
 from graphc.backends.cpu.left_operand import SETS_OF_CACHE
 from graphc.backends.cpu.row_words import RowWords
-from graphc.backends.cpu.vector_ir import Tiling
 from graphc.backends.nests.nest import Buffer, Nest, Product
 from graphc.backends.nests.scalar import computing
 from graphc.dim import Extent
@@ -53,19 +53,14 @@ def with_packed_rows(nest: Nest) -> Nest:
 
 
 def _elements(product: Product) -> Extent:
-    height = _height(product)
+    height = tile_height(product)
     (depth,) = product.axes.depth
     return (product.rows + (height - 1)) // height * height * depth.extent
 
 
-def _height(product: Product) -> int:
-    """Rows of a panel."""
-    return Tiling.of(computing(product.result.dtype).numpy.name).rows
-
-
 def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
     """The source of the kernel that fills the panels."""
-    height, name = _height(product), computing(product.result.dtype).name
+    height, name = tile_height(product), computing(product.result.dtype).name
     axes, (depth,) = product.axes, product.axes.depth
     row = RowWords(source, panels)
     blocks = (depth.extent + (DEPTH_OF_UNIT - 1)) // DEPTH_OF_UNIT

@@ -39,6 +39,11 @@ def panel_width(product: Product) -> int:
     return Tiling.of(computing(product.result.dtype).numpy.name).width
 
 
+def tile_height(product: Product) -> int:
+    """Rows of a tile, and of a panel of the packed left operand."""
+    return Tiling.of(computing(product.result.dtype).numpy.name).rows
+
+
 def has_few_columns(product: Product) -> bool:
     """Whether sums along the depth are faster than tiles: they use all lanes, where columns would leave some idle."""
     columns, (*outer, depth) = product.columns, product.axes.depth

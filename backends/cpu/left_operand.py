@@ -65,21 +65,27 @@ class Columns(AsItIs):
         return self.copy
 
     def _neighbours(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> None:
-        """Tile by tile, columns that are contiguous."""
+        """Columns that are contiguous: tile by tile, or one after another where they are on pages of their own, each of
+        which is looked up once then.
+        """
         b, size = self.b, self.tiling.size
 
+        def copy(i: ir.Value, height: int, p: ir.Value) -> None:
+            here = at(b, a, times(b, self.depth, p), times(b, i, size))
+            value = b.load(here, typ=ir.VectorType(self.tiling.scalar, height))
+            value.align = size
+            self._store(value, i, p)
+
+        def column(p: ir.Value) -> None:
+            each_tile(b, self.tiling, rows, lambda i, height: copy(i, height, p))
+
         def tile(i: ir.Value, height: int) -> None:
-            source = at(b, a, times(b, i, size))
+            count_up(b, 0, depth, 1, lambda p: copy(i, height, p), "column")
 
-            def column(p: ir.Value) -> None:
-                here = at(b, source, times(b, self.depth, p))
-                value = b.load(here, typ=ir.VectorType(self.tiling.scalar, height))
-                value.align = size
-                self._store(value, i, p)
-
+        if isinstance(self.depth, int) and self.depth >= FAR:
             count_up(b, 0, depth, 1, column, "column")
-
-        each_tile(b, self.tiling, rows, tile)
+        else:
+            each_tile(b, self.tiling, rows, tile)
 
     def _apart(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> None:
         """Tile by tile: squares of vectors turned around where rows are contiguous, else one element at a time."""
