@@ -204,6 +204,10 @@ class Binding:
             yield self._temporary(buffer, buffer.name, count * buffer.dtype.itemsize, number)
         if step.loop is None:
             return
+        for each in step.loop.ahead:
+            places = each.places(self._number)
+            yield self._temporary(each.ring, each.ring.name, places * each.place_bytes(self._number), number)
+            yield from self._scratch(each.part(places, self._number), number)
         outside = step.loop.written_outside()
         for call in (*step.loop.inner.before_loop, *step.loop.inner.steps):
             for buffer, value in call.operands.items():

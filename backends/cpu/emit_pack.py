@@ -38,6 +38,11 @@ def packs_in_every_slice(nest: Nest) -> bool:
     return not isinstance(size, int) or size >= LARGE
 
 
+def packs_operand(nest: Nest) -> bool:
+    """Whether a nest packs its right operand, and could leave that to somebody else."""
+    return nest.product is not None and nest.product.panels is not None and can_be_packed_before(nest)
+
+
 def can_be_packed_before(nest: Nest) -> bool:
     """Whether a product reads one matrix on the right, the same for all lines, over one axis or nine taps."""
     product = nest.product

@@ -20,6 +20,7 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import find_op
 
 if TYPE_CHECKING:
+    from graphc.backends.cpu.ahead import Ahead
     from graphc.backends.cpu.steps import Step, Steps
 
 LOOPS = frozenset({"map", "scan"})
@@ -52,6 +53,7 @@ class Loop:
     carries: list[Carry]
     stacks: list[tuple[int, Value]]  # an output of the region, and the stack outside
     inner: Steps = field(init=False)
+    ahead: list[Ahead] = field(default_factory=list)  # sequences that are computed some places ahead
 
     @property
     def length(self) -> Extent:
@@ -83,8 +85,25 @@ class Loop:
         count: int = self.node.attributes["scanned" if self.node.op.name == "scan" else "mapped"]
         return count
 
-    def calls(self, number: Callable[[Extent], int], address: Address) -> Iterator[Called]:
-        """The programs to be called, one after another, each with what its arrays are outside of the loop."""
+    @property
+    def sequences(self) -> tuple[Value, ...]:
+        """The operands that each place has a part of."""
+        return self._operands[len(self.carries) : len(self.carries) + self.scanned]
+
+    @property
+    def whole_operands(self) -> tuple[Value, ...]:
+        """The other operands."""
+        return (*self._operands[: len(self.carries)], *self._operands[len(self.carries) + self.scanned :])
+
+    @property
+    def _operands(self) -> tuple[Value, ...]:
+        return tuple(operand for operand in self.node.operands if not isinstance(operand, Literal))
+
+    def calls(self, number: Callable[[Extent], int], address: Address, around: Steps) -> Iterator[Called]:
+        """The programs to be called, one after another, each with what its arrays are outside of the loop.
+
+        `around` is the program that the loop is a step of.
+        """
         count, reverse = number(self.length), self.node.attributes.get("reverse", False)
 
         def place(turn: int) -> int:
@@ -110,6 +129,23 @@ class Loop:
             (read,), (written,) = carry.copy.graph.inputs, carry.copy.graph.outputs
             return carry.copy, _with({read: source, written: target}, address), carry.copy.steps
 
+        def first_of(each: Ahead, turn: int) -> int:
+            """The first of the places that are in the ring at this turn."""
+            start = turn - turn % each.places(number)
+            return count - min(start + each.places(number), count) if reverse else start
+
+        def held(each: Ahead, turn: int) -> Spot:
+            return each.ring, (place(turn) - first_of(each, turn)) * each.place_bytes(number)
+
+        def ahead_of(each: Ahead, turn: int) -> Called:
+            """What fills the ring for the turns from this one on."""
+            part = each.part(min(each.places(number), count - turn), number)
+            spots: dict[Array, Spot] = {
+                around.root(value): (value, offset)
+                for value, offset in each.moved(first_of(each, turn), number).items()
+            }
+            return around, _with(spots | {each.sequence: (each.ring, 0)}, address), (part,)
+
         for carry in self.carries:
             if carry.stacked_before is not None and count:
                 yield copied(carry, (carry.start, 0), moved(carry.stacked_before, 0))
@@ -119,8 +155,15 @@ class Loop:
         shared: dict[Array, Spot] = {value: (end, 0) for value, end in outside[first_shared:]}
         if count:
             yield self.inner, _with(shared, address), self.inner.before_loop
+        sequences = dict(outside[carried:first_shared])
+        rings = {value: each for value, end in sequences.items() for each in self.ahead
+                 if around.root(end) is each.sequence}  # fmt: skip
         for turn in range(count):
-            spots = shared | {value: moved(end, turn) for value, end in outside[carried:first_shared]}
+            for each in self.ahead:
+                if turn % each.places(number) == 0:
+                    yield ahead_of(each, turn)
+            spots = shared | {value: moved(end, turn) for value, end in sequences.items()}
+            spots |= {value: held(each, turn) for value, each in rings.items()}
             spots |= {carry.before: left(carry, turn - 1) for carry in self.carries}
             spots |= {outputs[number]: moved(stack, turn) for number, stack in self.stacks}
             spots |= {outputs[carry.after]: left(carry, turn) for carry in self.carries}

@@ -14,8 +14,9 @@ from collections.abc import Callable, Hashable
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
+from graphc.backends.cpu.ahead import Rows, sequences_ahead
 from graphc.backends.cpu.blocks import goes_by_stretches
-from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice
+from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice, packs_operand
 from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, packs_rows
 from graphc.backends.cpu.emit_short_rows import holds_up_rows
 from graphc.backends.cpu.emit_transpose import emit_transpose
@@ -57,12 +58,16 @@ class Program(Steps):
         self._by_key: dict[str, Kernel] = {} if around is None else around._by_key
         self._lowering: Lowering = Lowering() if around is None else around._lowering
         self._panels: dict[Hashable, Value] = {}
+        self._rows: dict[Step, Rows] = {}  # of steps that fill what a loop reads place by place
         self._stable = _stable_values(graph) if prepares else set()
         for each in checks_first(graph):
             if isinstance(each, IndexCheck):
                 self._add_check(each)
             else:
                 self._add(each)
+        given = (*graph.outputs, *(new for _, new in graph.updates))
+        read = {self.root(value) for value in given if isinstance(value, Value)}
+        self.steps = sequences_ahead(self.steps, self._rows, read, self.root)
         if prepares:
             self._set_apart()
 
@@ -95,7 +100,9 @@ class Program(Steps):
             if written.value is not None:
                 values = [outer[b.value] for b in read if b.value is not None]
                 shares[outer[written.value]] = tuple(v for v in values if roots.count(self.root(v)) == 1)
+        rows = Rows.of(nest) if self._fills_sequence(results) else None
         packed_before = packs_in_every_slice(nest) or self._multiplies_steady_matrix(nest, outer)
+        packed_before |= rows is not None and packs_operand(nest)
         packed_rows = packs_rows(nest)
         by_stretches = goes_by_stretches(nest, packed_before=packed_before)
         home = None if by_stretches else self._home_of_product(nest, outer, shares)
@@ -112,7 +119,23 @@ class Program(Steps):
         step = Step(kernel, source, node, buffers, shares)
         step.may_fail = can_fail(node) and index_checks(node) is None
         self._note_stable(step)
+        if rows is not None and not results_of(step) <= self._stable:
+            self._rows[step] = Rows.of(nest) or rows
         self.steps.append(step)
+
+    def _fills_sequence(self, results: list[Value]) -> bool:
+        """Whether one loop alone reads the only result, place by place."""
+        if len(results) != 1:
+            return False
+        (value,) = results
+        while True:
+            users = self.graph.users.get(value, ())
+            if len(users) != 1 or self.graph.is_result(value):
+                return False
+            (user,) = users
+            if not _is_alias(user):
+                return user.op.name in LOOPS and value in user.operands
+            value = user.result
 
     def _add_chain(self, node: Node, region: Graph, operands: list[Value], results: list[Value]) -> None:
         """One kernel for several products, each over a block of rows of the one before."""

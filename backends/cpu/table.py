@@ -79,7 +79,7 @@ class Table:
             if step.loop is None:
                 self._row(program, step, address)
                 continue
-            for called, within, part in step.loop.calls(self._number, _through(program, address)):
+            for called, within, part in step.loop.calls(self._number, _through(program, address), program):
                 self.write(called, within, part)
 
     def _row(self, program: Steps, step: Step, address: Address) -> None:
