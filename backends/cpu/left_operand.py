@@ -15,7 +15,19 @@ from llvmlite import ir
 
 from graphc.backends.cpu.microkernel import Strides, each_tile
 from graphc.backends.cpu.packing import transpose
-from graphc.backends.cpu.vector_ir import I32, Tiling, Vectors, Word, at, count_up, stack, times, word
+from graphc.backends.cpu.vector_ir import (
+    I32,
+    POINTER,
+    Tiling,
+    Vectors,
+    Word,
+    at,
+    count_up,
+    intrinsic,
+    stack,
+    times,
+    word,
+)
 
 SETS_OF_CACHE = 4096  # bytes after which the first-level cache begins anew
 WAYS_OF_CACHE = 8  # lines it holds of addresses that far apart
@@ -23,6 +35,7 @@ DEPTH_BYTES = 1024  # of a row, in a block of depth
 DEEPER_BYTES = 4096  # the same, where both operands are streams: the sums go on from memory less often
 BLOCK_BYTES = 240 * DEPTH_BYTES  # of A, which stay in the second-level cache
 COPIED_ROWS = 96
+COLUMNS_AHEAD = 16  # that are asked for before they are copied, where each is on a page of its own
 FAR = 1024  # bytes between columns of A from where on each is on a page of its own, or nearly so
 
 
@@ -66,9 +79,11 @@ class Columns(AsItIs):
 
     def _neighbours(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> None:
         """Columns that are contiguous: tile by tile, or one after another where they are on pages of their own, each of
-        which is looked up once then.
+        which is looked up once then. No machine foresees the next page, so what is there is asked for.
         """
         b, size = self.b, self.tiling.size
+        prefetch = intrinsic(self.b.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
+        reading, near, data = I32(0), I32(3), I32(1)
 
         def copy(i: ir.Value, height: int, p: ir.Value) -> None:
             here = at(b, a, times(b, self.depth, p), times(b, i, size))
@@ -77,7 +92,13 @@ class Columns(AsItIs):
             self._store(value, i, p)
 
         def column(p: ir.Value) -> None:
-            each_tile(b, self.tiling, rows, lambda i, height: copy(i, height, p))
+            later = at(b, a, times(b, self.depth, b.add(p, word(COLUMNS_AHEAD))))
+
+            def part(i: ir.Value, height: int) -> None:
+                copy(i, height, p)
+                b.call(prefetch, [at(b, later, times(b, i, size)), reading, near, data])
+
+            each_tile(b, self.tiling, rows, part)
 
         def tile(i: ir.Value, height: int) -> None:
             count_up(b, 0, depth, 1, lambda p: copy(i, height, p), "column")
