@@ -39,11 +39,11 @@ def admit(graph: Graph, dims: Mapping[str, int]) -> None:
 def asked(graph: Graph) -> Graph:
     """A graph of the calls that `admit` asks about, each once, over inputs of the types of their operands.
 
-    It is what the graph is to `admit`, but for where the nodes come from. The graph has no regions.
+    It is what the graph is to `admit`, but for where the nodes come from.
     """
     inputs = [Value("dims", TensorType(f32, tuple(map(dim, sorted(graph.dims)))))]  # so that all are known
     nodes: dict[Hashable, Node] = {}
-    for node in filter(_mentions_dims, graph.nodes):
+    for node in (each for each in graph.walk() if not each.regions and _mentions_dims(each)):
         types = tuple((each.type, each.key if isinstance(each, Literal) else None) for each in node.operands)
         key = node.op, types, tuple(map(print_attribute, node.attributes.values()))
         if key not in nodes:

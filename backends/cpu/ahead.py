@@ -13,8 +13,9 @@ make more places: a product of some rows takes as long as one of a single row.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.steps import Step
@@ -94,6 +95,7 @@ class Ahead:
     rows_of_place: Extent
     sequence: Value  # the array that the step would fill
     ring: Buffer
+    _parts: weakref.WeakSet[Step] = field(default_factory=weakref.WeakSet)  # that tables hold
 
     @classmethod
     def of(cls, step: Step, rows: Rows, length: Extent, place: Extent, sequence: Value) -> Ahead | None:
@@ -125,7 +127,14 @@ class Ahead:
         rows = number(self.rows_of_place) * count
         words: list[Buffer | Extent] = [rows if word == self.rows.count else word for word in source.words]
         cost = number(source.cost) * count // max(number(self.length), 1)
-        return replace(self.step, source=replace(source, words=words, cost=cost))
+        part = replace(self.step, source=replace(source, words=words, cost=cost))
+        self._parts.add(part)
+        return part
+
+    def tell_parts(self) -> None:
+        """Parts are of the node that the step is of, which is known late where steps are kept ones."""
+        for part in self._parts:
+            part.node = self.step.node
 
     def moved(self, place: int, number: Callable[[Extent], int]) -> dict[Value, int]:
         """How many bytes on its operands are, for the part that begins with a place."""
@@ -153,16 +162,20 @@ def sequences_ahead(
         if step not in rows:
             continue
         (result, *others) = [value for buffer, value in step.operands.items() if buffer.role == "output"]
-        (reader, *more) = readers.get(result, []) or [None]
-        if others or more or reader is None or reader.loop is None or result in given:
+        readers_of_it = readers.get(result, [])
+        if others or len(readers_of_it) != 1 or result in given:
             continue
-        sequences = [value for value in reader.loop.sequences if root(value) is result]
-        if len(sequences) != 1 or result in {root(value) for value in reader.loop.whole_operands}:
+        (reader,) = readers_of_it
+        loop = reader.loop
+        if loop is None:
+            continue
+        sequences = [value for value in loop.sequences if root(value) is result]
+        if len(sequences) != 1 or result in {root(value) for value in loop.whole_operands}:
             continue
         place = product_of_extents(sequences[0].type.shape[1:])
-        ahead = Ahead.of(step, rows[step], reader.loop.length, place, result)
+        ahead = Ahead.of(step, rows[step], loop.length, place, result)
         if ahead is not None and _moves_as_one(step, rows[step], root):
-            reader.loop.ahead.append(ahead)
+            loop.ahead.append(ahead)
             _move_into(reader, step, result, root)
             taken.add(step)
     return [step for step in steps if step not in taken]

@@ -48,17 +48,15 @@ class Carry:
 class Loop:
     """A region that is called once for each place."""
 
-    node: Node
+    operands: tuple[Value, ...]  # where carries start, sequences, and what is the same at all places
+    scanned: int  # the number of sequences
+    length: Extent  # the number of places
+    reverse: bool
     region: Graph  # whose outputs are arrays of its own, each another one
     carries: list[Carry]
     stacks: list[tuple[int, Value]]  # an output of the region, and the stack outside
     inner: Steps = field(init=False)
     ahead: list[Ahead] = field(default_factory=list)  # sequences that are computed some places ahead
-
-    @property
-    def length(self) -> Extent:
-        """The number of places."""
-        return loop_length(self.node)
 
     @property
     def scratch(self) -> dict[Buffer, Extent]:
@@ -74,37 +72,35 @@ class Loop:
         """The arrays of the region that are not memory of its own."""
         return {self.inner.root(value) for value in self.inner.graph.outputs}
 
+    def every_step(self) -> Iterator[Step]:
+        """All steps that it calls."""
+        for each in self.ahead:
+            yield each.step
+        for carry in self.carries:
+            yield from () if carry.copy is None else carry.copy.every_step()
+        yield from self.inner.every_step()
+
     @property
     def same_everywhere(self) -> frozenset[Value]:
         """The inputs of the region that do not differ from place to place."""
         return frozenset(self.region.inputs[len(self.carries) + self.scanned :])
 
     @property
-    def scanned(self) -> int:
-        """The number of sequences."""
-        count: int = self.node.attributes["scanned" if self.node.op.name == "scan" else "mapped"]
-        return count
-
-    @property
     def sequences(self) -> tuple[Value, ...]:
         """The operands that each place has a part of."""
-        return self._operands[len(self.carries) : len(self.carries) + self.scanned]
+        return self.operands[len(self.carries) : len(self.carries) + self.scanned]
 
     @property
     def whole_operands(self) -> tuple[Value, ...]:
         """The other operands."""
-        return (*self._operands[: len(self.carries)], *self._operands[len(self.carries) + self.scanned :])
-
-    @property
-    def _operands(self) -> tuple[Value, ...]:
-        return tuple(operand for operand in self.node.operands if not isinstance(operand, Literal))
+        return (*self.operands[: len(self.carries)], *self.operands[len(self.carries) + self.scanned :])
 
     def calls(self, number: Callable[[Extent], int], address: Address, around: Steps) -> Iterator[Called]:
         """The programs to be called, one after another, each with what its arrays are outside of the loop.
 
         `around` is the program that the loop is a step of.
         """
-        count, reverse = number(self.length), self.node.attributes.get("reverse", False)
+        count, reverse = number(self.length), self.reverse
 
         def place(turn: int) -> int:
             return count - 1 - turn if reverse else turn
@@ -151,7 +147,7 @@ class Loop:
                 yield copied(carry, (carry.start, 0), moved(carry.stacked_before, 0))
         inputs, outputs = self.inner.graph.inputs, [self.inner.root(value) for value in self.inner.graph.outputs]
         carried, first_shared = len(self.carries), len(self.carries) + self.scanned
-        outside = list(zip(inputs, self.node.operands, strict=True))
+        outside = list(zip(inputs, self.operands, strict=True))
         shared: dict[Array, Spot] = {value: (end, 0) for value, end in outside[first_shared:]}
         if count:
             yield self.inner, _with(shared, address), self.inner.before_loop
@@ -173,12 +169,6 @@ class Loop:
                 yield copied(carry, left(carry, count - 1), (carry.last, 0))
 
 
-def loop_length(node: Node) -> Extent:
-    """The number of places of a loop."""
-    length: Extent = node.attributes["length"] if node.op.name == "scan" else node.operands[0].type.shape[0]
-    return length
-
-
 def _with(spots: dict[Array, Spot], address: Address) -> Address:
     """What arrays of a region are outside of it; others are the region's own."""
 
@@ -197,7 +187,9 @@ def _with(spots: dict[Array, Spot], address: Address) -> Address:
 
 def loop_of(node: Node, region: Graph, wanted: Callable[[Value], bool]) -> Loop:
     """The loop of a node whose region is prepared; `wanted` says whether anything reads a result."""
-    carried = node.attributes["carried"] if node.op.name == "scan" else 0
+    is_scan = node.op.name == "scan"
+    carried = node.attributes["carried"] if is_scan else 0
+    operands = tuple(operand for operand in node.operands if not isinstance(operand, Literal))
     outputs = _Outputs(region)
     roots = [outputs.root(value) for value in region.outputs]
     stacked_before: dict[int, Value] = {}
@@ -220,14 +212,22 @@ def loop_of(node: Node, region: Graph, wanted: Callable[[Value], bool]) -> Loop:
     for i in range(carried):
         type, last = region.inputs[i].type, node.results[i]
         carry = Carry(
-            region.inputs[i], after[i], node.operands[i], last if wanted(last) else None,
+            region.inputs[i], after[i], operands[i], last if wanted(last) else None,
             held.get(after[i]), stacked_before.get(i),
         )  # fmt: skip
         if carry.stacked_after is None:
             names = (f"carry_{i}_even", f"carry_{i}_odd")
             carry.between = tuple(Buffer(name, type.dtype, "temporary", type.size) for name in names)
         carries.append(carry)
-    return Loop(node, outputs.region(), carries, stacks)
+    return Loop(
+        operands,
+        node.attributes["scanned" if is_scan else "mapped"],
+        node.attributes["length"] if is_scan else operands[0].type.shape[0],
+        node.attributes.get("reverse", False),
+        outputs.region(),
+        carries,
+        stacks,
+    )
 
 
 class _Outputs:

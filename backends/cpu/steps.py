@@ -92,8 +92,18 @@ class Steps:
         """Take over nodes and nests from the steps that the same graph has given once more; these `is_like`."""
         for kernel, same in zip(self.kernels, made.kernels, strict=True):
             kernel.nest = same.nest
-        for step, like in zip((*self.prepared, *self.steps), (*made.prepared, *made.steps), strict=True):
+        for step, like in zip(self.every_step(), made.every_step(), strict=True):
             step.node = like.node
+        for step in self.every_step():
+            for ahead in () if step.loop is None else step.loop.ahead:
+                ahead.tell_parts()
+
+    def every_step(self) -> Iterator[Step]:
+        """All steps, those of loops too, in an order that the graph decides."""
+        for step in (*self.prepared, *self.before_loop, *self.steps):
+            yield step
+            if step.loop is not None:
+                yield from step.loop.every_step()
 
     def preparation(self) -> Steps:
         """The steps that depend on state alone as a program; its results are what the other steps read."""
