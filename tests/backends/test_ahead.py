@@ -41,14 +41,14 @@ def arrays_of(places: int, examples: int, dtype: Any = np.float32) -> list[Any]:
 
 def entries(exe: Any) -> list[str]:
     """The kernels that a call runs, in order, after the last call; those of the loop by one name."""
-    return [call.step.kernel.name for call in exe._current.calls]
+    return [call.step.kernel.name for call in exe._memory.current.calls]
 
 
 def rows_at_once(exe: Any) -> list[int]:
     """The numbers of rows that the calls of the product's kernel are told."""
     (kernel,) = [each for each in exe.kernels if "reshape" in each.source.split('"""')[1] or "add" in each.name]
     rows = []
-    for call in exe._current.calls:
+    for call in exe._memory.current.calls:
         if call.step.kernel is kernel:
             (word,) = [each for each in call.step.source.words if isinstance(each, int)]
             rows.append(word)

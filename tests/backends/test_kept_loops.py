@@ -91,7 +91,7 @@ def test_steps_with_loops_are_completed() -> None:
     assert any(loop.ahead for step in found._update.program.steps if (loop := step.loop) is not None)
     names = [[timing.name for timing in step.profile(*batch, repeats=1)] for step in (made, found)]
     assert names[0] == names[1]
-    assert len(names[0]) == len(made._update._current.calls)
+    assert len(names[0]) == len(made._update._memory.current.calls)
     for mine, other in zip(found.kernels, made.kernels, strict=True):
         assert (mine.name, mine.source, str(mine.nest)) == (other.name, other.source, str(other.nest))
 
