@@ -16,7 +16,9 @@ POINTERS = frozenset(
     }
 )  # fmt: skip
 CONTRACTIONS = frozenset(
-    f"{name}_{dtype}" for name in ("dot", "gemm", "gemm_lanes", "gemm_segments", "pack") for dtype in ("f32", "f64")
+    f"{name}_{dtype}"
+    for name in ("dot", "gemm", "gemm_lanes", "gemm_lanes_within", "gemm_segments", "pack")
+    for dtype in ("f32", "f64")
 )
 LEFT_PANELS = frozenset(f"{name}_{dtype}" for name in ("gemm_panels", "pack_rows") for dtype in ("f32", "f64"))
 WINOGRAD = frozenset(
@@ -30,7 +32,7 @@ BITS = frozenset(f"{verb}_{name}_bits" for verb in ("load", "store") for name in
 FOLDS = frozenset({"add_reassociated", "mul_reassociated", "maximum", "minimum", "random_bits"}) | frozenset(
     {"add_wrapping", "sub_wrapping", "mul_wrapping"}
 )
-BUILTIN = frozenset({"min", "range", "kernel"})
+BUILTIN = frozenset({"max", "min", "range", "kernel"})
 
 
 @cache

@@ -18,6 +18,8 @@ Blocks that are worth copying are copied to the stack, at most 352 KB of it.
         the same with a depth of several pieces of k, `segments.py`; where resume is 1 the sums go on from C
     gemm_lanes(…)
         the same where column j has a left operand of its own, A[i·a_row + s·a_segment + p·a_depth + j]
+    gemm_lanes_within(…, a_first, a_last, first, last)
+        the same for an image without its margins: zeros, but for some segments and places
     dot(m, n, k, a, a_row, b, b_column, c, c_row)
         few rows, both operands along the depth, `dots.py`
     pack(k, n, b, b_row, b_column, packed)
@@ -41,7 +43,7 @@ from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
-from graphc.backends.cpu.segments import SEGMENTED, Lanes, Segments
+from graphc.backends.cpu.segments import SEGMENTED, WITHIN, Lanes, LanesWithin, Segments
 from graphc.backends.cpu.vector_ir import (
     Tiling,
     Word,
@@ -270,6 +272,39 @@ def _gemm_segments(dtype: str, name: str, emitter: type[Segments]) -> Any:
     return called_by_kernels(f"{name}_{dtype}", typed, plain)
 
 
+def _gemm_lanes_within(dtype: str) -> Any:
+    def typed(
+        _: Any, m: Any, n: Any, k: Any, segments: Any, a: Any, a_row: Any, a_depth: Any, a_segment: Any, b: Any,
+        b_panel: Any, b_depth: Any, b_segment: Any, c: Any, c_row: Any, resume: Any, a_first: Any, a_last: Any,
+        first: Any, last: Any,
+    ) -> Any:  # fmt: skip
+        kinds = (
+            m, n, k, segments, a, a_row, a_depth, a_segment, b, b_panel, b_depth, b_segment, c, c_row, resume, a_first,
+            a_last, first, last,
+        )  # fmt: skip
+        return typed_call(LanesWithin, dtype, dict(zip(WITHIN, kinds, strict=True)))
+
+    def plain(
+        m: int, n: int, k: int, segments: int, a: int, a_row: int, a_depth: int, a_segment: int, b: int, b_panel: int,
+        b_depth: int, b_segment: int, c: int, c_row: int, resume: int, a_first: int, a_last: int, first: int, last: int,
+    ) -> None:  # fmt: skip
+        columns, size = int(n), np.dtype(dtype).itemsize
+        A = np.zeros((int(m), int(segments), int(k), columns), dtype)
+        for i, s, p in np.ndindex(A.shape[:-1]):
+            place = i * int(a_row) + p * int(a_depth)
+            if first <= s < last and a_first <= place < a_last:
+                A[i, s, p] = memory_of(dtype, int(a) + (place + s * int(a_segment)) * size, (columns,), (1,))
+        C = memory_of(dtype, c, (m, n), (c_row, 1))
+        for j in range(0, columns, panel_width(dtype)):
+            here = slice(j, j + panel_width(dtype))
+            start = int(b) + j // panel_width(dtype) * int(b_panel) * size
+            B = memory_of(dtype, start, (segments, k, len(range(columns)[here])), (b_segment, b_depth, 1))
+            product = (A[..., here] * B).sum((1, 2))
+            C[:, here] = C[:, here] + product if resume else product
+
+    return called_by_kernels(f"gemm_lanes_within_{dtype}", typed, plain)
+
+
 def _dot(dtype: str) -> Any:
     def typed(
         _: Any, m: Any, n: Any, k: Any, a: Any, a_row: Any, b: Any, b_column: Any, c: Any, c_row: Any
@@ -304,5 +339,6 @@ def _pack(dtype: str) -> Any:
 gemm_f32, gemm_f64 = _gemm("float32"), _gemm("float64")
 gemm_segments_f32, gemm_segments_f64 = (_gemm_segments(x, "gemm_segments", Segments) for x in ("float32", "float64"))
 gemm_lanes_f32, gemm_lanes_f64 = (_gemm_segments(x, "gemm_lanes", Lanes) for x in ("float32", "float64"))
+gemm_lanes_within_f32, gemm_lanes_within_f64 = _gemm_lanes_within("float32"), _gemm_lanes_within("float64")
 dot_f32, dot_f64 = _dot("float32"), _dot("float64")
 pack_f32, pack_f64 = _pack("float32"), _pack("float64")

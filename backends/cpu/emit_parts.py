@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from graphc.backends.cpu.emit_product import ProductLines, Terms
+from graphc.backends.cpu.emit_product import ProductLines, Terms, names_of
 from graphc.dim import Extent
 from graphc.passes.fuse.product import Axis
 
@@ -55,6 +55,8 @@ class ProductParts(ProductLines):
                         self._gemm_segments, ex(product.rows), ex(axes.column.extent), count, ex(segment.extent), a,
                         ex(axes.row.left), ex(run.left), ex(segment.left), b, str(self.width), ex(run.right),
                         ex(segment.right), to, ex(product.columns), "1",
+                        *self._margins(zip(["deep", *names_of(a_depth), *names_of(left)],
+                                           [first, *inner, *axes.lines], strict=True), segment),
                     )  # fmt: skip
 
     @contextmanager

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from graphc.backends.cpu.blocks import STRETCH, Block, goes_by_stretches
 from graphc.backends.cpu.dots import FEW_ROWS
+from graphc.backends.cpu.emit_within import Indices, margin_arguments
 from graphc.backends.cpu.vector_ir import Tiling
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
@@ -26,6 +27,11 @@ from graphc.passes.fuse.product import Axis, extent_of
 LONG_DEPTH = 64  # elements of a sum, from where on adding up its lanes at the end does not count
 
 Terms = list[tuple[str, Extent]]  # an index and its stride
+
+
+def names_of(terms: Terms) -> list[str]:
+    """The indices of some terms."""
+    return [name for name, _ in terms]
 
 
 def panel_elements(product: Product) -> Extent:
@@ -352,7 +358,14 @@ class ProductLines:
                 self._gemm_segments, rows, self._columns, ex(depth.extent),
                 "segments" if outer else ex(segment.extent), a, ex(axes.row.left), ex(depth.left), ex(segment.left), b,
                 panel, step, ex(segment.right), target, ex(stride), "min(deep, 1)" if outer else "0",
+                *self._margins(zip([*names_of(left), *names_of(a_depth)], [*axes.lines, *outer], strict=True), segment),
             )  # fmt: skip
+
+    def _margins(self, around: Indices, segment: Axis) -> list[str]:
+        """What else the call is told where the image has margins that are not in memory."""
+        if not self.product.axes.left.margins:
+            return []
+        return margin_arguments(self.product, around, segment, self.writer)
 
     def _each(self, name: str, axes: Sequence[Axis]) -> AbstractContextManager[tuple[Terms, Terms]]:
         """A loop over all places of some axes."""
@@ -367,7 +380,9 @@ class ProductLines:
 
     @property
     def _gemm_segments(self) -> str:
-        return f"gemm_{'lanes' if self.product.axes.is_by_lanes else 'segments'}_{self.name}"
+        axes = self.product.axes
+        kind = "lanes_within" if axes.left.margins else "lanes" if axes.is_by_lanes else "segments"
+        return f"gemm_{kind}_{self.name}"
 
     def _target(self, group: Terms) -> tuple[str, Extent]:
         """Where the product of a group goes, and how far its rows are apart."""

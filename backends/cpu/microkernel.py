@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from llvmlite import ir
 
@@ -36,6 +37,7 @@ TILE = (
     ("c", POINTER), ("c_row", I64), ("columns", I64), ("resume", I1),
 )  # fmt: skip
 SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
+MARGINS = (("first", I64), ("last", I64))
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Tile:
     for each column, and they lie side by side: C[i, j] (+)= sum over p of A[i, p, j] · B[p, j]. Where a row of A is a
     step of the depth before the next, as the pixels of an image are, `slides` steps are taken at once, and what several
     rows read is loaded once.
+
+    `within` margins, A has elements in the segments from `first` to `last` only. Of a tile at the edge the place that
+    row i reads at step p exists where `real` has it, i·row + p·depth bytes behind the first; its depth is `steps` long.
+    All else is zero, and is not read. Every sum is the same chain as over zeros in memory.
     """
 
     tiling: Tiling
@@ -55,10 +61,16 @@ class Tile:
     segmented: bool = False
     by_lanes: bool = False
     slides: int = 0
+    within: bool = False
+    real: range | None = None
+    steps: int = 0
 
     @property
     def name(self) -> str:
-        kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + f"{self.slides or ''}"
+        kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + "w" * self.within
+        kind += f"{self.slides or ''}"
+        if self.real is not None:
+            kind += f".{self.steps}.{self.real.start}.{self.real.stop}"
         return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
 
     @property
@@ -89,14 +101,19 @@ def each_tile(b: ir.IRBuilder, tiling: Tiling, rows: ir.Value, body: Callable[[i
         done = b.sub(rows, b.srem(b.sub(rows, done), word(height)))
 
 
-def each_even_tile(b: ir.IRBuilder, tiling: Tiling, rows: int, body: Callable[[ir.Value, int], None]) -> None:
-    """The same for a number of rows that is known: 32 are 11, 11 and 10 of at most 12, and two tiles are compiled."""
+def even_tiles(tiling: Tiling, rows: int) -> list[tuple[int, int]]:
+    """Where the tiles of a known number of rows begin, and their heights: 32 are 11, 11 and 10 of at most 12."""
     count = max(1, -(-rows // tiling.rows))
-    height = -(-rows // count)
-    tall = rows - count * (height - 1)
-    _tiles(b, word(0), word(tall * height), height, body)
-    if tall < count:
-        _tiles(b, word(tall * height), word(rows), height - 1, body)
+    heights = [rows // count + (number < rows % count) for number in range(count)]
+    return list(zip(accumulate(heights, initial=0), heights, strict=False)) if rows else []
+
+
+def each_even_tile(b: ir.IRBuilder, tiling: Tiling, rows: int, body: Callable[[ir.Value, int], None]) -> None:
+    """body(i, height) for these: at most two tiles are compiled."""
+    tiles = even_tiles(tiling, rows)
+    for height in dict.fromkeys(height for _, height in tiles):
+        places = [i for i, each in tiles if each == height]
+        _tiles(b, word(places[0]), word(places[-1] + 1), height, body)
 
 
 def _tiles(
@@ -115,7 +132,7 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     name = f"graphc.tile.{tile.name}.{strides.name}"
     if name in module.globals:
         return module.globals[name]
-    function, b = new_function(module, name, TILE + SEGMENTS if tile.segmented else TILE)
+    function, b = new_function(module, name, TILE + SEGMENTS * tile.segmented + MARGINS * tile.within)
     k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume, *pieces = function.args
     v, rows, vectors = Vectors(tile.tiling, b), range(tile.rows), range(tile.vectors)
     vector_bytes = tile.tiling.lanes * tile.tiling.size
@@ -126,25 +143,31 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     masks = [*(None for _ in vectors[:-1]), last]
     places = [(at(b, c, times(b, c_row, i), j * vector_bytes), masks[j]) for i in rows for j in vectors]
 
-    def step(a: ir.Value, right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+    def step(a: ir.Value, right: ir.Value, *sums: ir.Value, real: range | None = None) -> list[ir.Value]:
         """One p: a column of A times a row of B."""
         across = [v.load(at(b, right, j * vector_bytes), masks[j]) for j in vectors]
         result = []
         for i in rows:
             if tile.by_lanes:
-                down = [v.load(at(b, a, row_offsets[i], j * vector_bytes), masks[j]) for j in vectors]
+                down = lanes(a, row_offsets[i], real)
             else:
                 down = [v.splat(v.scalar(at(b, a, row_offsets[i])))] * tile.vectors
             result += [v.multiply_add(down[j], x, sums[i * tile.vectors + j]) for j, x in enumerate(across)]
         return [at(b, a, depth), at(b, right, b_depth), *result]
 
-    def slide(a: ir.Value, right: ir.Value, *values: ir.Value) -> list[ir.Value]:
+    def lanes(a: ir.Value, place: Word, real: range | None) -> list[ir.Value]:
+        """The elements at a place of A, one for each column; zeros where the place lies in a margin."""
+        if real is not None and place not in real:
+            return [v.zero] * tile.vectors
+        return [v.load(at(b, a, place, j * vector_bytes), masks[j]) for j in vectors]
+
+    def slide(a: ir.Value, right: ir.Value, *values: ir.Value, real: range | None = None) -> list[ir.Value]:
         """Some p, place by place of A: row i reads place t at p = t - i, so that each sum goes on in ascending p."""
         count, sums = tile.slides, list(values)
         across = [[v.load(at(b, right, times(b, b_depth, p), j * vector_bytes), masks[j]) for j in vectors]
                   for p in range(count)]  # fmt: skip
         for t in range(tile.rows + count - 1):
-            down = [v.load(at(b, a, times(b, depth, t), j * vector_bytes), masks[j]) for j in vectors]
+            down = lanes(a, times(b, depth, t), real)
             for p in range(max(0, t - tile.rows + 1), min(count, t + 1)):
                 for j in vectors:
                     place = (t - p) * tile.vectors + j
@@ -172,18 +195,59 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
 
     def piece(a: ir.Value, right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
         """A run of the depth: k steps."""
+        if tile.real is not None:
+            return piece_at_edge(tile.real, a, right, *sums)
         values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
         if tile.unroll > 1:
             values = carry(b, b.srem(k, word(tile.unroll)), 1, values, step, "rest")
         return values
 
+    def piece_at_edge(real: range, *values: ir.Value) -> list[ir.Value]:
+        """A run whose first and last places may lie in margins: these steps are written out, those between are not."""
+        assert isinstance(row, int)
+        assert isinstance(depth, int)
+        result, p, width = list(values), 0, tile.unroll
+        while p < tile.steps:
+            count = width if p + width <= tile.steps else 1
+            whole = range(p * depth, (p + count - 1) * depth + (tile.rows - 1) * row + 1)
+            if whole.start in real and whole[-1] in real and count == width:
+                beyond = real[-1] - (width - 1) * depth - (tile.rows - 1) * row  # where the last whole ones begin
+                far = min(beyond // depth + width, tile.steps) - p
+                result = carry(b, word(far - far % width), width, result, steps, "steps")
+                p += far - far % width
+                continue
+            here = range(real.start - p * depth, real.stop - p * depth)
+            if tile.slides:
+                result = slide(*result, real=here)
+            else:
+                for q in range(count):
+                    result = step(*result, real=range(here.start - q * depth, here.stop - q * depth))
+            p += count
+        return result
+
     def segment(a: ir.Value, right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
         """A run, and on to where the next one begins."""
-        _, a_segment, b_segment = pieces
+        a_segment, b_segment = pieces[1:3]
         _, _, *after = piece(a, right, *sums)
         return [at(b, a, a_segment), at(b, right, b_segment), *after]
 
-    if tile.segmented:
+    def blank_step(right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+        """One p of a segment without elements."""
+        across = [v.load(at(b, right, j * vector_bytes), masks[j]) for j in vectors]
+        added = [v.multiply_add(v.zero, across[n % tile.vectors], total) for n, total in enumerate(sums)]
+        return [at(b, right, b_depth), *added]
+
+    def blank_segment(right: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+        _, *after = carry(b, k, 1, [right, *sums], blank_step, "blank")
+        return [at(b, right, pieces[2]), *after]
+
+    if tile.within:
+        count, a_segment, _, first, last = pieces
+        right, *sums = carry(b, first, 1, [right, *sums], blank_segment, "before")
+        real = [at(b, a, b.mul(first, a_segment)), right, *sums]
+        _, *values = carry(b, b.sub(last, first), 1, real, segment, "segments")
+        values = [a, *carry(b, b.sub(count, last), 1, values, blank_segment, "behind")]
+    elif tile.segmented:
         values = carry(b, pieces[0], 1, [a, right, *sums], segment, "segments")
     else:
         values = piece(a, right, *sums)

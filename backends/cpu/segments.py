@@ -13,21 +13,29 @@ operands are read where they lie, at strides of any size.
     y[q, c] = sum over h, l of x[q·stride + h·line + l·C + c] · w[h, l, c]          a line of a depthwise convolution
 
     gemm_lanes(…)        the same, but every column has a left operand of its own, j elements behind the first one's
+
+    gemm_lanes_within(…, a_first, a_last, first, last)
+        the same within margins: A is zero, and not read, but for the segments first <= s < last, and of these where
+        a_first <= i·a_row + p·a_depth < a_last; these two, m, k, a_row and a_depth are literals, 0 <= first <= last
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from llvmlite import ir
 
 from graphc.backends.cpu.ir_function import IrFunction
-from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile
+from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile, even_tiles
 from graphc.backends.cpu.panels import each_panel
-from graphc.backends.cpu.vector_ir import at, times, word
+from graphc.backends.cpu.vector_ir import at, count_up, times, word
 
 SEGMENTED = (
     "m", "n", "k", "segments", "a", "a_row", "a_depth", "a_segment", "b", "b_panel", "b_depth", "b_segment",
     "c", "c_row", "resume",
 )  # fmt: skip
+WITHIN = (*SEGMENTED, "a_first", "a_last", "first", "last")
 STEPS = 5  # of the depth at once at most, where rows overlap: the width of most windows
 
 
@@ -35,8 +43,9 @@ class Segments(IrFunction):
     """The loops around the tiles: panels of columns, and for each all rows."""
 
     title: str = "gemm_segments"
-    names = SEGMENTED
+    names: tuple[str, ...] = SEGMENTED
     by_lanes = False
+    within = False
 
     @property
     def _slides(self) -> int:
@@ -57,20 +66,28 @@ class Segments(IrFunction):
             c_j = at(b, given["c"], times(b, j, self.tiling.size))
             a_j = at(b, given["a"], times(b, j, self.tiling.size)) if self.by_lanes else given["a"]
 
-            def tile(i: ir.Value, height: int) -> None:
+            def tile(i: ir.Value, height: int, real: range | None = None) -> None:
                 slides = self._slides if height > 1 else 0
-                kind = Tile(self.tiling, height, vectors, masked, True, self.by_lanes, slides)
+                steps = 0 if real is None else self.literals["k"]
+                kind = Tile(
+                    self.tiling, height, vectors, masked, True, self.by_lanes, slides, self.within, real, steps
+                )  # fmt: skip
                 call = emit_tile(self.module, kind, in_tile)
                 a_i, c_ij = at(b, a_j, times(b, stride["a_row"], i)), at(b, c_j, times(b, stride["c_row"], i))
                 operands = [k, a_i, a_row, a_depth, right, word(stride["b_depth"]), c_ij, c_row, columns, resume]
-                b.call(call, [*operands, segments, *between])
+                margins = [word(given[x]) for x in ("first", "last")] if self.within else []
+                b.call(call, [*operands, segments, *between, *margins])
 
-            if "m" in self.literals:
-                each_even_tile(b, self.tiling, self.literals["m"], tile)
-            else:
-                each_tile(b, self.tiling, m, tile)
+            self._tiles(m, tile)
 
         each_panel(b, self.tiling, n, self.literals.get("n"), panel)
+
+    def _tiles(self, m: ir.Value, tile: Callable[..., None]) -> None:
+        """All rows of a panel."""
+        if "m" in self.literals:
+            each_even_tile(self.b, self.tiling, self.literals["m"], tile)
+        else:
+            each_tile(self.b, self.tiling, m, tile)
 
 
 class Lanes(Segments):
@@ -86,3 +103,25 @@ class Lanes(Segments):
             return 0
         k = self.literals.get("k", 0)
         return k if k <= STEPS else max(steps for steps in (1, 3, 4, STEPS) if k % steps == 0)
+
+
+class LanesWithin(Lanes):
+    """The same for an image without its margins."""
+
+    title, names = "gemm_lanes_within", WITHIN
+    within = True
+
+    def _tiles(self, m: ir.Value, tile: Callable[..., None]) -> None:
+        """Those at an edge are tiles of their own; what they read exists in part."""
+        row, depth = (self.literals[name] * self.tiling.size for name in ("a_row", "a_depth"))
+        real = range(*(self.literals[name] * self.tiling.size for name in ("a_first", "a_last")))
+        between: dict[int, list[int]] = {}  # the others, by their heights
+        for i, height in even_tiles(self.tiling, self.literals["m"]):
+            last = (height - 1) * row + (self.literals["k"] - 1) * depth
+            if i * row in real and i * row + last in real:
+                between.setdefault(height, []).append(i)
+            else:
+                tile(word(i), height, range(real.start - i * row, real.stop - i * row))
+        for height, places in between.items():
+            start, stop = word(places[0]), word(places[-1] + 1)
+            count_up(self.b, start, stop, height, partial(tile, height=height), f"tall{height}")

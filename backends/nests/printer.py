@@ -75,7 +75,8 @@ def _strided(buffer: Buffer, operand: Strided) -> str:
     if strides == tuple(strides_of(operand.base.type.shape)) and operand.offset == 0:
         return buffer.name
     start = f" from {operand.offset}" if operand.offset != 0 else ""
-    return f"{buffer.name}{start} by ({', '.join(map(str, strides))})"
+    margins = " within margins" if operand.margins else ""
+    return f"{buffer.name}{start} by ({', '.join(map(str, strides))}){margins}"
 
 
 def _buffer(buffer: Buffer) -> str:

@@ -9,7 +9,7 @@ are repeated in every region that reads them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from graphc.dim import Extent
@@ -45,9 +45,9 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     for position, kernel in enumerate(grouping.kernels):
         if isinstance(kernel, Node):
             views = is_floating(kernel) and kernel.op.name != "reshape"
-            nodes.append(_region_node(graph, [kernel], wanted, grouping.turned) if views else kernel)
+            nodes.append(_region_node(graph, [kernel], wanted, grouping.floats) if views else kernel)
         elif kernel.members:
-            region = _region_node(graph, kernel.members, wanted, grouping.turned, repeated.get(position, set()))
+            region = _region_node(graph, kernel.members, wanted, grouping.floats, repeated.get(position, set()))
             nodes += by_lines(region, names)
         positions |= dict.fromkeys(nodes[len(positions) :], position)
     fused, chains = chain_kernels(graph.with_(nodes=tuple(nodes)))
@@ -85,16 +85,18 @@ def _region_node(
     graph: Graph,
     members: Sequence[Node],
     wanted: AbstractSet[Value],
-    turned: AbstractSet[Node],
+    floats: Callable[[Node], bool],
     repeated: AbstractSet[Node] = frozenset(),
 ) -> Node:
-    """Ops as one node: itself where it is a single op over values in memory, else `fused` with a region."""
+    """Ops as one node: itself where it is a single op over values in memory, else `fused` with a region.
 
-    def floats(value: Value) -> bool:
-        node = graph.producers.get(value)
-        return node is not None and is_floating(node) and node not in turned
+    What `floats` is brought into every region that reads it.
+    """
 
-    if len(members) == 1 and not any(map(floats, members[0].operands)):
+    def is_repeated(value: Value) -> bool:
+        return value in graph.producers and floats(graph.producers[value])
+
+    if len(members) == 1 and not any(map(is_repeated, members[0].operands)):
         return members[0]
     outputs = [
         result
@@ -113,7 +115,7 @@ def _region_node(
         if isinstance(value, Literal):
             return value
         if value not in inside:
-            if floats(value):
+            if is_repeated(value):
                 copy(graph.producers[value])
             else:
                 inside[value] = Value(value.name, value.type)
@@ -139,6 +141,8 @@ def _region_node(
         whole = set(reads_memory(node))
         if node.op.kind is Kind.CONTRACTION:
             whole = {i for i in whole if not reads_in_place(node, i, graph.producers.get)}
+        if floats(node):
+            whole = set()
         brought = tuple(load(o) if i in whole else bring(o) for i, o in enumerate(node.operands))
         for result in node.results:
             inside[result] = Value(result.name, result.type)

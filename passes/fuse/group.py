@@ -19,8 +19,8 @@ from graphc.op import Kind
 from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
 from graphc.passes.fuse.product import FEW_COLUMNS, MatrixProduct, at_least, product_of, product_of_extents
-from graphc.passes.fuse.views import is_floating, is_squeeze
-from graphc.types import Shape, f32, f64
+from graphc.passes.fuse.views import has_plain_margins, is_floating, is_squeeze
+from graphc.types import Shape
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
@@ -393,11 +393,3 @@ def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...], least: int) 
     """Whether there are many rows of few columns: too few to be shared by threads, such as the channels of images."""
     width = product_of_extents(columns)
     return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= least
-
-
-def has_plain_margins(node: Node) -> bool:
-    """Whether known numbers of elements surround the operand, all along its first axis."""
-    attributes = node.attributes
-    sides = (*attributes["low"], *attributes["high"])
-    known = all(isinstance(n, int) and n >= 0 for n in sides) and not any(attributes["interior"] or ())
-    return known and node.result.type.dtype in (f32, f64) and attributes["low"][:1] == attributes["high"][:1] == (0,)

@@ -17,7 +17,7 @@ from graphc.op import Kind
 from graphc.passes.fuse.group import Group, Refusal, is_fusable, reads_memory
 from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
-from graphc.passes.fuse.product import reads_in_place
+from graphc.passes.fuse.product import margins_in_place, reads_in_place
 from graphc.passes.fuse.region import domain_of
 from graphc.passes.fuse.turned import turned_views
 from graphc.passes.fuse.views import is_floating
@@ -39,16 +39,21 @@ class Grouping:
         self._index = {node: number for number, node in enumerate(graph.nodes)}
         self._of_layers = _numbers_of_layers(graph)
         self.turned = turned_views(graph)
+        self.margins = margins_in_place(graph)
         for node in _by_stage(graph, self._of_layers, self.bounds, self.turned):
-            if not is_floating(node):
-                self._visit(node)
-            elif node in self.turned:
+            if node in self.turned:
                 self.materialize(node.result)
+            elif not self.floats(node):
+                self._visit(node)
         for value in graph.results:
             self.materialize(value)
         self.recomputed: set[tuple[Node, int]] = set()  # members of another kernel, and where they are repeated
         for node in graph.nodes:
             self._recompute(node)
+
+    def floats(self, node: Node) -> bool:
+        """Whether every kernel that reads a node repeats it: a view that no kernel turns around, or margins."""
+        return node in self.margins or (is_floating(node) and node not in self.turned)
 
     # -- one op -------------------------------------------------------------------------------------------------------
 

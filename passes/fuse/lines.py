@@ -17,14 +17,14 @@ from collections.abc import Iterator
 from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import find_op
-from graphc.passes.fuse.group import has_plain_margins
 from graphc.passes.fuse.product import product_of_extents
+from graphc.passes.fuse.views import has_plain_margins
 from graphc.types import Shape
 
 
 def by_lines(node: Node, names: set[str]) -> Iterator[Node]:
     """The node, or what copies its lines; new values take names that are not among `names`, and are added to them."""
-    if node.op.name != "pad" or not has_plain_margins(node):
+    if not has_plain_margins(node):
         yield node
         return
     (x,), low, high = node.operands, node.attributes["low"], node.attributes["high"]

@@ -20,9 +20,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from graphc.dim import Extent, evaluate_extent
-from graphc.ir import Node
+from graphc.ir import Graph, Node, Value
 from graphc.ops.contraction import free_axes, grouped_dot
+from graphc.passes.fuse.margins import within_margins
 from graphc.passes.fuse.strided import Producer, Strided, contiguous, strided
+from graphc.passes.fuse.views import has_plain_margins, is_floating
 from graphc.types import f32, f64
 
 MOST_PARTS = 1 << 17  # results of a product that is cut along its depth: each slice has a sum of its own for each
@@ -32,6 +34,8 @@ LEAST_WORK = 400_000  # multiplications in a batch of one, from where on it is w
 LEAST_DEPTH = 32  # in a batch of one
 LONG = 64  # what a named dim is taken to be at least, where there are several
 LONG_DEPTH = 1024  # the same, of one axis: only groups of its places can be given to threads
+MOST_TAPS = 9  # of a line of a depthwise kernel, where the steps at the ends of an image's lines are written out
+MOST_ENDS = 16  # such steps at either end
 LEAST_RUN = 4  # neighbours that make a run of the depth, or a line of rows, worth a loop
 
 
@@ -42,10 +46,12 @@ class Axis:
     extent: Extent
     left: Extent
     right: Extent
+    along: int | None = None  # the margin of the left operand that a step leads to
 
     def follows(self, outer: Axis) -> bool:
         """Whether this axis and the one around it are one axis."""
-        return outer.left == self.left * self.extent and outer.right == self.right * self.extent
+        is_apart = self.along is not None or outer.along is not None
+        return not is_apart and outer.left == self.left * self.extent and outer.right == self.right * self.extent
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,28 @@ class MatrixProduct:
         return is_small and depth >= (LEAST_DEPTH if self.depth[1:] else LONG_DEPTH) and is_worth_it
 
     @property
+    def reads_margins(self) -> bool:
+        """Whether kernels can compute it from a left operand without its margins: lines of known length, and few steps
+        at their ends.
+        """
+        run, row = self.depth[-1], self.row
+        known = (run.extent, row.extent, run.left, row.left)
+        if not self.is_by_lanes or not all(isinstance(number, int) and number > 0 for number in known):
+            return False
+        if not (self.lines or self.is_deep):
+            return False
+        others = [axis for axis in (*self.lines, *self.depth[:-1]) if axis.along is not None]
+        if row.along is None or row.along != run.along or any(axis.along == row.along for axis in others):
+            return False
+        ends = self.left.margins[row.along]
+        if len(self.left.margins) > 2 or not all(isinstance(n, int) and n > 0 for n in (ends.extent, ends.apart)):
+            return False
+        if not isinstance(ends.low, int) or ends.low < 0 or min(run.extent, row.extent) > MOST_TAPS:
+            return False
+        reach = ((run.extent - 1) * run.left + (row.extent - 1) * row.left) // ends.apart + 1
+        return max(ends.low, reach - ends.low - ends.extent) <= MOST_ENDS
+
+    @property
     def suits(self) -> bool:
         """Whether it is fast as it is: runs along the depth or along rows and columns, and long enough ones."""
         repeats = any(axis.left == 0 or axis.right == 0 for axis in self.depth if axis.extent != 1)
@@ -140,6 +168,12 @@ class MatrixProduct:
 def product_of(node: Node, producer: Producer) -> MatrixProduct:
     """The product of a contraction, its operands read in place where that is fast, else as arrays of their own."""
     views = [strided(operand, producer) for operand in node.operands]
+    image = within_margins(node.operands[0], producer) if node.op is grouped_dot else None
+    if image is not None:
+        for right in (views[1], contiguous(node.operands[1])):
+            found = _product(node, image, right)
+            if found.is_simple and found.suits and found.reads_margins:
+                return found
     arrays = [contiguous(operand) for operand in node.operands]
     for left, right in ((views[0], views[1]), (views[0], arrays[1]), (arrays[0], views[1])):
         found = _product(node, left, right)
@@ -172,15 +206,35 @@ def reads_in_place(node: Node, operand: int, producer: Producer) -> bool:
     return (product.left, product.right)[operand].base is not node.operands[operand]
 
 
+def margins_in_place(graph: Graph) -> frozenset[Node]:
+    """The `pad`s that nobody reads but products, which know the margins themselves: no kernel stores their results."""
+    return frozenset(node for node in graph.nodes if has_plain_margins(node) and _is_read_within(node.result, graph))
+
+
+def _is_read_within(value: Value, graph: Graph) -> bool:
+    """Whether all that reads a padded image, through views, are products that read the image without its margins."""
+    users, producer = graph.users.get(value, ()), graph.producers.get
+    if graph.is_result(value) or not users:
+        return False
+    for user in users:
+        if is_floating(user):
+            if not _is_read_within(user.result, graph):
+                return False
+        elif user.op is not grouped_dot or user.operands[1] is value or not product_of(user, producer).left.margins:
+            return False
+    return True
+
+
 def _product(node: Node, left: Strided, right: Strided) -> MatrixProduct:
     lhs, rhs = node.operands
     (a_depth, b_depth), (a_batch, b_batch) = node.attributes["contract"], node.attributes["batch"]
     a_free, b_free = free_axes(lhs.type.rank, a_depth, a_batch), free_axes(rhs.type.rank, b_depth, b_batch)
     a, b = left.strides, right.strides
+    along = left.along or (None,) * lhs.type.rank
 
     def both(first: Iterable[int], second: Iterable[int]) -> Iterator[Axis]:
         for i, j in zip(first, second, strict=True):
-            yield Axis(lhs.type.shape[i], a[i], b[j])
+            yield Axis(lhs.type.shape[i], a[i], b[j], along[i])
 
     batch, inside = _collapsed(both(a_batch, b_batch)), node.op is grouped_dot
     columns = _collapsed(Axis(rhs.type.shape[j], 0, b[j]) for j in b_free)
@@ -190,7 +244,7 @@ def _product(node: Node, left: Strided, right: Strided) -> MatrixProduct:
         left,
         right,
         batch,
-        _collapsed(Axis(lhs.type.shape[i], a[i], 0) for i in a_free) or (Axis(1, 0, 0),),
+        _collapsed(Axis(lhs.type.shape[i], a[i], 0, along[i]) for i in a_free) or (Axis(1, 0, 0),),
         columns or (Axis(1, 0, 1),),
         _collapsed(both(a_depth, b_depth)) or (Axis(1, 1, 1),),
         inside,

@@ -10,6 +10,7 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.group import JOINING, Group
 from graphc.passes.fuse.place import squeezed
+from graphc.passes.fuse.product import margins_in_place
 from graphc.passes.fuse.views import is_floating
 from graphc.types import Shape
 
@@ -38,7 +39,8 @@ def domain_of(node: Node) -> Shape:
 
 def group_of(region: Graph) -> Group:
     """The group that a region was made of."""
-    members = [node for node in region.nodes if not is_floating(node)]
+    margins = margins_in_place(region)
+    members = [node for node in region.nodes if not is_floating(node) and node not in margins]
     # Members that span rows, columns or nothing have fewer axes than the domain; a view has no members. Where parts are
     # joined, the domain is that of a part.
     made = {result for node in members for result in node.results}

@@ -8,7 +8,7 @@ Views that are affine in their indices have such numbers: what moves, cuts, repe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from graphc.dim import Extent
@@ -21,12 +21,27 @@ Producer = Callable[[Value], Node | None]
 
 
 @dataclass(frozen=True)
+class Margin:
+    """Zeros before and behind the places of an axis: `extent` of them are in memory, so many elements apart."""
+
+    low: Extent
+    extent: Extent
+    apart: Extent
+
+
+@dataclass(frozen=True)
 class Strided:
-    """Element (i, j, …) of a value is element offset + i·strides[0] + j·strides[1] + … of the base's memory."""
+    """Element (i, j, …) of a value is element offset + i·strides[0] + j·strides[1] + … of the base's memory.
+
+    Where the base is an array without its margins, `along` has for each axis the number of the margin that a step along
+    it leads to; what lies in margins is zero, and not in memory.
+    """
 
     base: Value
     offset: Extent
     strides: tuple[Extent, ...]
+    margins: tuple[Margin, ...] = ()
+    along: tuple[int | None, ...] = ()
 
 
 def contiguous(value: Value) -> Strided:
@@ -46,16 +61,19 @@ def strides_of(shape: Shape) -> list[Extent]:
 
 def strided(value: Value, producer: Producer) -> Strided:
     """A value through the views that it consists of; by itself where there is no array below them."""
-    found = _through(value, producer)
+    found = through(value, producer)
     node = producer(found.base)
     return found if node is None or not is_floating(node) else contiguous(value)
 
 
-def _through(value: Value, producer: Producer) -> Strided:
+def through(value: Value, producer: Producer, bases: Mapping[Value, tuple[int, ...]] | None = None) -> Strided:
+    """The value as a view of what `bases` has strides for, else of an array in memory."""
+    if bases is not None and value in bases:
+        return Strided(value, 0, bases[value])
     node = None if isinstance(value, Literal) else producer(value)
     if node is None or not is_floating(node) or not node.operands:
         return contiguous(value)
-    source = _through(node.operands[0], producer)
+    source = through(node.operands[0], producer, bases)
     if node.op.name == "reshape":
         return Strided(source.base, source.offset, _squeezed(source.strides, node))
     offset, strides = _VIEWS[node.op.name](source.strides, node)

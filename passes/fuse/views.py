@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphc.ir import Node
 from graphc.passes.fuse.place import squeezed
+from graphc.types import f32, f64
 
 VIEWS = frozenset({"broadcast_to", "permute_dims", "slice", "flip", "windows"})
 FREE = frozenset({"full", "iota"})
@@ -17,3 +18,13 @@ def is_squeeze(node: Node) -> bool:
 def is_floating(node: Node) -> bool:
     """Whether a node is repeated where it is read instead of being computed once."""
     return node.op.name in VIEWS or node.op.name in FREE or is_squeeze(node)
+
+
+def has_plain_margins(node: Node) -> bool:
+    """Whether a node is a `pad` by known numbers of elements, all along the operand's first axis."""
+    if node.op.name != "pad":
+        return False
+    attributes = node.attributes
+    sides = (*attributes["low"], *attributes["high"])
+    known = all(isinstance(n, int) and n >= 0 for n in sides) and not any(attributes["interior"] or ())
+    return known and node.result.type.dtype in (f32, f64) and attributes["low"][:1] == attributes["high"][:1] == (0,)

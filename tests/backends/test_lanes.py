@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 from another_process import run_again
-from graphc.backends.cpu.contraction import gemm_lanes_f32, gemm_lanes_f64, panel_width
+from graphc.backends.cpu.contraction import gemm_lanes_f32, gemm_lanes_f64, gemm_lanes_within_f32, panel_width
 from graphc.backends.cpu.machine import machine
 from guarded_memory import Guarded
 
@@ -104,6 +104,42 @@ def test_rows_that_overlap(m, n, k):
     line(m, n, k)(image.ctypes.data, kernel.ctypes.data, result.ctypes.data)
     windows = np.lib.stride_tricks.sliding_window_view(image, k, 1)
     assert np.array_equal(result, np.einsum("sqnl,sln->qn", windows, kernel))
+
+
+def within(lines, m, n, k, stride, step, low, width):
+    """A line of a result from an image of `width` pixels in memory, of whose lines of taps three may lie outside."""
+    row, depth, line, begin, end = stride * n, step * n, width * n, low * n, (low + width) * n
+
+    @njit("void(uintp,uintp,uintp,int64,int64)", fastmath={"contract", "arcp", "afn", "nsz"})
+    def compiled(a, b, c, first, last):
+        gemm_lanes_within_f32(
+            m, n, k, lines, a - begin * 4, row, depth, line, b, panel_width_of_f32, n, k * n, c, n, 0,
+            begin, end, first, last,
+        )  # fmt: skip
+
+    return compiled
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "stride", "step", "low", "width"),
+    [(14, 16, 3, 1, 1, 1, 14), (32, 19, 3, 1, 1, 1, 32), (37, 3, 5, 1, 1, 2, 37), (1, 16, 3, 1, 1, 1, 1),
+     (16, 40, 3, 2, 1, 1, 31), (12, 17, 5, 2, 1, 2, 24), (10, 16, 3, 1, 2, 2, 10), (12, 33, 7, 1, 1, 3, 12),
+     (3, 64, 32, 1, 1, 1, 32), (3, 17, 31, 1, 2, 1, 61), (5, 16, 9, 1, 1, 4, 5), (6, 16, 3, 1, 1, 0, 6)],
+)  # fmt: skip
+def test_margins_are_zeros_that_nobody_reads(m, n, k, stride, step, low, width):
+    """The image lies between bytes that may not be read; a kernel that is no number spreads as over zeros in memory."""
+    kernel = numbers(1, (3, k, n), "float32")
+    kernel[-1, 0, 0] = np.nan
+    compiled = within(3, m, n, k, stride, step, low, width)
+    reach = max((m - 1) * stride + (k - 1) * step + 1, low + width)
+    for first, last in ((0, 3), (1, 3), (0, 2), (1, 1), (3, 3)):
+        image = numbers(0, (last - first, width, n), "float32")
+        padded = np.zeros((3, reach, n), "float32")
+        padded[first:last, low : low + width] = image
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (k - 1) * step + 1, 1)[:, ::stride, :, ::step][:, :m]
+        result = POOLS[2].array((m, n), "float32")
+        compiled(image.ctypes.data - first * width * n * 4, kernel.ctypes.data, result.ctypes.data, first, last)
+        assert np.array_equal(result, np.einsum("sqnl,sln->qn", windows, kernel), equal_nan=True), f"{first=} {last=}"
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
