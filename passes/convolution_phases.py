@@ -69,8 +69,10 @@ def by_phases(
         wholes.append(whole)
         phases.append([_phase(r, extent, taps, before, far, step, counts[-1]) for r in range(step)])
 
+    padded = _Padded(image, phases)
+
     def part(numbers: Numbers) -> Any:
-        return _part(over, image, kernel, outputs, [axis[r] for axis, r in zip(phases, numbers, strict=True)], counts)
+        return _part(over, padded, kernel, outputs, [axis[r] for axis, r in zip(phases, numbers, strict=True)], counts)
 
     parts = {numbers: part(numbers) for numbers in product(*(range(step) for step in steps))}
     result = _interleaved(parts, (), steps)
@@ -92,14 +94,35 @@ def _phase(r: int, extent: Any, taps: Any, low: Any, dilation: int, step: int, c
     return Phase(first, between, len(met), before, after, far)
 
 
+class _Padded:
+    """An image within the widest margins that a phase has, of which the others are views."""
+
+    def __init__(self, image: Tensor, phases: Sequence[Sequence[Phase]]) -> None:
+        self.image = image
+        self.low = tuple(max(0, *(phase.low for phase in axis)) for axis in phases)
+        self.high = tuple(max(0, *(phase.high for phase in axis)) for axis in phases)
+        self._ones = (1,) * len(phases)
+        self._whole: Tensor | None = None
+
+    def within(self, axes: Sequence[Phase]) -> Tensor:
+        """The image within the margins of one phase; as it is where they are none."""
+        low, high = tuple(axis.low for axis in axes), tuple(axis.high for axis in axes)
+        if max(*low, *high) <= 0:
+            return with_margins(self.image, low, high, self._ones, 1)
+        if self._whole is None:
+            self._whole = with_margins(self.image, self.low, self.high, self._ones, 1)
+        less = (tuple(n - most for n, most in zip(*each, strict=True)) for each in ((low, self.low), (high, self.high)))
+        return with_margins(self._whole, *less, self._ones, 1)
+
+
 def _part(
-    over: OverWindows, image: Tensor, kernel: Tensor, outputs: Extent, axes: list[Phase], counts: list[int]
+    over: OverWindows, padded: _Padded, kernel: Tensor, outputs: Extent, axes: list[Phase], counts: list[int]
 ) -> Any:
     """One phase of the result, along every axis."""
     lead = kernel.shape[: kernel.ndim - len(axes)]
     size = kernel.shape[len(lead) :]
     if any(axis.count == 0 for axis in axes):
-        return full(value=0.0, shape=(image.shape[0], *counts, outputs), dtype=image.dtype)
+        return full(value=0.0, shape=(padded.image.shape[0], *counts, outputs), dtype=padded.image.dtype)
     taken = slice(
         kernel,
         starts=(*(0 for _ in lead), *(axis.first for axis in axes)),
@@ -107,8 +130,7 @@ def _part(
         strides=(*(1 for _ in lead), *(axis.step for axis in axes)),
     )
     ones = (1,) * len(axes)
-    margins = tuple(axis.low for axis in axes), tuple(axis.high for axis in axes)
-    return over(with_margins(image, *margins, ones, 1), taken, ones, tuple(axis.dilation for axis in axes))
+    return over(padded.within(axes), taken, ones, tuple(axis.dilation for axis in axes))
 
 
 def _interleaved(parts: dict[Numbers, Any], chosen: Numbers, steps: Numbers) -> Any:

@@ -28,6 +28,7 @@ MOST_PRODUCTS = 4  # side by side, such as the gates of a recurrent cell: their 
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
 TALL_ROWS = 512  # the same, of a product of up to FEW_COLUMNS columns
+BLOCK_COLUMNS = 64  # of a product that one slice computes where it is cut by columns
 SHORT_ROWS = 256  # columns of a right operand whose rows fall into different sets of the caches
 
 JOINING = ("concat", "pad")
@@ -365,6 +366,14 @@ class Group:
             return False
         return rows.left == 1 and columns <= SHORT_ROWS and rows.extent >= columns
 
+    @property
+    def _least_tall(self) -> int:
+        """Rows of a product from where on they are shared, not its columns: fewer where these are a single block."""
+        assert self.product is not None
+        columns = self.product.column.extent
+        is_one_block = isinstance(columns, int) and columns <= BLOCK_COLUMNS and not self.product.is_packed
+        return MANY_ROWS if is_one_block else TALL_ROWS
+
     # -- the kernel that it makes -------------------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -377,7 +386,7 @@ class Group:
         elif self.product is not None:
             self.split = self._rows_of_product
             rows, columns = self.domain[: self.split], self.domain[self.split :]
-            is_wide = _is_wide(columns) and not _is_tall(rows, columns, TALL_ROWS) and not self._suits_rows()
+            is_wide = _is_wide(columns) and not _is_tall(rows, columns, self._least_tall) and not self._suits_rows()
             self.cut = Cut.COLUMNS if is_wide and not self.product.keeps_columns else Cut.ROWS
         else:
             self.cut, self.split = Cut.ROWS, rank - 1
