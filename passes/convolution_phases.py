@@ -111,8 +111,9 @@ class _Padded:
             return with_margins(self.image, low, high, self._ones, 1)
         if self._whole is None:
             self._whole = with_margins(self.image, self.low, self.high, self._ones, 1)
-        less = (tuple(n - most for n, most in zip(*each, strict=True)) for each in ((low, self.low), (high, self.high)))
-        return with_margins(self._whole, *less, self._ones, 1)
+        before = tuple(n - most for n, most in zip(low, self.low, strict=True))
+        behind = tuple(n - most for n, most in zip(high, self.high, strict=True))
+        return with_margins(self._whole, before, behind, self._ones, 1)
 
 
 def _part(

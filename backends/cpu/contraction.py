@@ -90,7 +90,8 @@ class Gemm(IrFunction):
     def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
         """How A is read."""
         is_packed = self.b_depth == self._line
-        return left_operand(b, self.tiling, stride["a_row"], stride["a_depth"], self.literals.get("n"), is_packed)
+        columns, depth = self.literals.get("n"), self.literals.get("k")
+        return left_operand(b, self.tiling, stride["a_row"], stride["a_depth"], columns, depth, is_packed)
 
     def _depths(self, b: ir.IRBuilder, a: ir.Value, right: ir.Value, c: ir.Value) -> None:
         """Blocks of depth, at least one: sums over nothing are written too."""
@@ -154,6 +155,9 @@ class Gemm(IrFunction):
     ) -> None:  # fmt: skip
         """Blocks of rows, and for each all panels."""
         right, b_panel, b_depth = panels
+        fetches = self.left.is_one_piece and self.literals.get("m", MANY_ROWS) >= MANY_ROWS
+        # The last panel asks for the next block; behind the last block is what the next slice reads.
+        far = b.select(b.icmp_signed(">", self.m, word(self.left.rows)), word(self.left.bytes), word(0))
 
         def block(i: ir.Value) -> None:
             rows = smaller(b, b.sub(self.m, i), self.left.rows)
@@ -162,14 +166,20 @@ class Gemm(IrFunction):
 
             def panel(j: ir.Value, vectors: int, masked: bool) -> None:
                 columns = b.sub(n, j)
+                is_last = b.icmp_signed("<=", columns, word(self.tiling.width))
+                ahead = b.select(is_last, far, word(0))
                 here, c_ij = self._panel(b, right, b_panel, j), at(b, c_i, times(b, j, self.tiling.size))
 
                 def tile(i: ir.Value, height: int) -> None:
                     a_i, strides = self.left.tile(left, i, height)
-                    call = emit_tile(self.module, Tile(self.tiling, height, vectors, masked), strides)
+                    kind = Tile(self.tiling, height, vectors, masked, fetches=fetches)
+                    call = emit_tile(self.module, kind, strides)
                     to = at(b, c_ij, times(b, self.c_row, i))
                     a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
-                    b.call(call, [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume])
+                    operands = [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume]
+                    if fetches:
+                        operands.append(at(b, a_i, ahead))
+                    b.call(call, operands)
 
                 each_tile(b, self.tiling, rows, tile)
 

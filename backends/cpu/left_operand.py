@@ -42,10 +42,17 @@ FAR = 1024  # bytes between columns of A from where on each is on a page of its 
 class AsItIs:
     """No copy: the strides of A are in the tiles' addresses."""
 
+    is_one_piece = False  # whether a tile reads neighbours from its first element on, and the next tile those behind
+
     def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, depth_bytes: int = DEPTH_BYTES) -> None:
         self.b, self.tiling, self.row, self.depth = b, tiling, row, depth
         self.depth_bytes = depth_bytes
         self.rows = BLOCK_BYTES // depth_bytes
+
+    @property
+    def bytes(self) -> Word:
+        """How far the block of rows after this one is."""
+        return times(self.b, self.row, self.rows)
 
     def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
         """Make the block that starts at `a` ready; the address that `tile` counts from."""
@@ -153,9 +160,15 @@ class Columns(AsItIs):
 
 
 def left_operand(
-    b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, columns: int | None, right_is_stream: bool
+    b: ir.IRBuilder,
+    tiling: Tiling,
+    row: Word,
+    depth: Word,
+    columns: int | None,
+    deep: int | None,
+    right_is_stream: bool,
 ) -> AsItIs:
-    """How to read an A of these strides, in bytes; `columns` of C, where known, tell whether a copy is worth it."""
+    """How to read an A of these strides, in bytes, and so deep; `columns` of C tell whether a copy is worth it."""
     collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
     is_near = isinstance(depth, int) and depth < FAR
     panels = 2 if is_near else 1  # of C, for which reading A again costs less than a copy
@@ -165,4 +178,6 @@ def left_operand(
     if not as_it_is:
         return Columns(b, tiling, row, depth)
     is_stream = right_is_stream and depth == tiling.size
-    return AsItIs(b, tiling, row, depth, DEEPER_BYTES if is_stream else DEPTH_BYTES)
+    found = AsItIs(b, tiling, row, depth, DEEPER_BYTES if is_stream else DEPTH_BYTES)
+    found.is_one_piece = depth == tiling.size and row == (deep or 0) * tiling.size and row <= found.depth_bytes
+    return found

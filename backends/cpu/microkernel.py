@@ -38,6 +38,8 @@ TILE = (
 )  # fmt: skip
 SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
 MARGINS = (("first", I64), ("last", I64))
+AHEAD = (("ahead", POINTER),)
+LINE = 64  # bytes of a cache line
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Tile:
     `within` margins, A has elements in the segments from `first` to `last` only. Of a tile at the edge the place that
     row i reads at step p exists where `real` has it, i·row + p·depth bytes behind the first; its depth is `steps` long.
     All else is zero, and is not read. Every sum is the same chain as over zeros in memory.
+
+    One that `fetches` asks for as many bytes from `ahead` on as it reads of A: what a later tile reads, in time.
     """
 
     tiling: Tiling
@@ -64,11 +68,12 @@ class Tile:
     within: bool = False
     real: range | None = None
     steps: int = 0
+    fetches: bool = False
 
     @property
     def name(self) -> str:
         kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + "w" * self.within
-        kind += f"{self.slides or ''}"
+        kind += "f" * self.fetches + f"{self.slides or ''}"
         if self.real is not None:
             kind += f".{self.steps}.{self.real.start}.{self.real.stop}"
         return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
@@ -132,7 +137,9 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     name = f"graphc.tile.{tile.name}.{strides.name}"
     if name in module.globals:
         return module.globals[name]
-    function, b = new_function(module, name, TILE + SEGMENTS * tile.segmented + MARGINS * tile.within)
+    function, b = new_function(
+        module, name, TILE + SEGMENTS * tile.segmented + MARGINS * tile.within + AHEAD * tile.fetches
+    )
     k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume, *pieces = function.args
     v, rows, vectors = Vectors(tile.tiling, b), range(tile.rows), range(tile.vectors)
     vector_bytes = tile.tiling.lanes * tile.tiling.size
@@ -182,6 +189,13 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
             result = step(*result)
         return result
 
+    def fetching_steps(ahead: ir.Value, *values: ir.Value) -> list[ir.Value]:
+        """Steps that ask for as many bytes of what comes next as they read of A."""
+        size = tile.unroll * tile.rows * tile.tiling.size
+        for offset in range(0, size, LINE):
+            v.fetch(at(b, ahead, offset))
+        return [at(b, ahead, size), *steps(*values)]
+
     start, again, ready = b.block, b.append_basic_block("resume"), b.append_basic_block("ready")
     b.cbranch(resume, again, ready)
     b.position_at_end(again)
@@ -197,7 +211,10 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
         """A run of the depth: k steps."""
         if tile.real is not None:
             return piece_at_edge(tile.real, a, right, *sums)
-        values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
+        if tile.fetches:
+            _, *values = carry(b, k, tile.unroll, [function.args[-1], a, right, *sums], fetching_steps, "steps")
+        else:
+            values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
         if tile.unroll > 1:
             values = carry(b, b.srem(k, word(tile.unroll)), 1, values, step, "rest")
         return values

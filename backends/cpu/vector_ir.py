@@ -243,6 +243,12 @@ class Vectors:
         )
         self.b.call(call, [value, address, mask])
 
+    def fetch(self, address: ir.Value) -> None:
+        """Ask for the cache line at an address, which is read later."""
+        call = intrinsic(self.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
+        reading, near, data = (ir.Constant(I32, number) for number in (0, 2, 1))
+        self.b.call(call, [address, reading, near, data])
+
     def multiply_add(self, x: ir.Value, y: ir.Value, z: ir.Value) -> ir.Value:
         if not fuses():
             return self.b.fadd(self.b.fmul(x, y), z)
