@@ -38,7 +38,7 @@ def packs_rows(nest: Nest) -> bool:
     if depth.left == 1:
         size = computing(product.result.dtype).itemsize
         return isinstance(row.left, int) and row.left * size % SETS_OF_CACHE == 0 and row.extent != 1
-    return row.left == 1 and isinstance(row.extent, int) and row.extent >= LEAST_ROWS
+    return row.left == 1 and not (isinstance(row.extent, int) and row.extent < LEAST_ROWS)
 
 
 def with_packed_rows(nest: Nest) -> Nest:
