@@ -19,6 +19,7 @@ import numpy as np
 from graphc import state as model_state
 from graphc.backends.cpu.array_form import NO_FIT, ArrayForm
 from graphc.backends.cpu.binding import Binding
+from graphc.backends.cpu.budget import SMALL
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.quick import Condition, QuickCall, quick_call
 from graphc.backends.cpu.results import Results
@@ -28,7 +29,6 @@ from graphc.ir import Literal
 Array = np.ndarray[Any, Any]
 
 SHORT = 1 << 18  # operations of a call that keeps Python's lock: 70 microseconds or so
-LARGEST = 256  # elements of a result whose copy keeps it, too
 
 
 class Again:
@@ -99,7 +99,7 @@ class Again:
         self, repeat: int, clock: model_state.Clock, locks: Sequence[Any], watched: Sequence[Condition], memory: Any
     ) -> QuickCall:
         """All of such a call as one native function, for as long as what holds now does; it keeps `memory`."""
-        if not repeat or self._serial is None or self._copied is None or self._copied.size > LARGEST:
+        if not repeat or self._serial is None or self._copied is None or self._copied.nbytes > SMALL:
             return no_quick_call
         clocks = [] if self._preparation is None else self._preparation.clocks
         conditions = [(self._open, 1), (model_state.CHANGES, self._epoch), *watched]

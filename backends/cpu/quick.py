@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ QuickCall = Callable[[tuple[Any, ...]], Any]
 # Offsets of the words, in bytes.
 CALL, CALL_WITH, DROP, HOLD = 0, 8, 16, 24  # functions of Python's C interface
 TUPLE, TRUE, FALSE, NONE = 32, 40, 48, 56  # objects
-COPY = 64  # a method that gives a new array for the result
+FRESH = 64  # a function that gives a new array for the result
 RESULT, SIZE = 72, 80  # where the result lies when the table has been walked, and its bytes
 TICKS = 88  # the address of the word that counts runs
 FORM, STATUS = 96, 104  # what the arrays are to be and what to walk (`array_form.py`), and the table's status block
@@ -44,15 +45,15 @@ def quick_call(
     """The function for a table whose only result is a view of the arena; `memory` is what else the table points to."""
     assert binding.form is not None
     form = binding.form.words_of_call(binding.table_address, binding.entries, binding.status)
-    copy = np.empty(view.shape, view.dtype).copy
+    fresh = partial(np.empty, view.shape, view.dtype)
     methods = [(lock.acquire, lock.release) for lock in locks]
     words = [
-        *map(interface, _INTERFACE), *map(id, (tuple, True, False, None, copy)), address_of(view), view.nbytes,
+        *map(interface, _INTERFACE), *map(id, (tuple, True, False, None, fresh)), address_of(view), view.nbytes,
         ctypes.addressof(ticks), address_of(form), binding.status, len(methods), len(conditions),
     ]  # fmt: skip
     for acquire, release in methods:
         words += [id(acquire), id(release)]
     for word, value in conditions:
         words += [ctypes.addressof(word), value]
-    held = form, binding, view, ticks, copy, methods, conditions, memory
+    held = form, binding, view, ticks, fresh, methods, conditions, memory
     return builtin(repeat, (np.array(words, np.int64), *held))

@@ -22,10 +22,10 @@ from graphc.backends.cpu.quick import (
     CALL_WITH,
     CONDITION,
     CONDITIONS,
-    COPY,
     DROP,
     FALSE,
     FORM,
+    FRESH,
     HOLD,
     LISTS,
     LOCK,
@@ -49,7 +49,7 @@ def repeat(owner: int, arrays: int) -> int:
     at, given = read(read(signed(owner) + ITEMS) + DATA), signed(arrays)
     if read(given + TYPE) != read(at + TUPLE):
         return ask(read(at + HOLD), read(at + NONE))
-    fresh = ask(read(at + CALL), read(at + COPY))
+    fresh = ask(read(at + CALL), read(at + FRESH))
     if fresh == 0:
         return 0
     count = read(at + LOCKS)
