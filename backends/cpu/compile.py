@@ -133,6 +133,14 @@ def _contexts(unrolls: bool = False) -> tuple[Any, Any]:
 @global_compiler_lock
 def _emit(module: ir.Module, unrolls: bool) -> tuple[bytes, set[str]]:
     """The object of a translated module, and the names of the functions that it needs from outside."""
+    native = _optimized(module, unrolls)
+    data = _generator(unrolls)._tm.emit_object(native)
+    declared = {each.name for each in native.functions if each.is_declaration}
+    return data, {name for name in declared if not name.startswith("llvm.")}
+
+
+def _optimized(module: ir.Module, unrolls: bool) -> Any:
+    """A translated module after LLVM's passes."""
     generator = _generator(unrolls)
     module.triple, module.data_layout = llvm.get_process_triple(), generator._data_layout
     native = llvm.parse_assembly(str(module))
@@ -142,9 +150,7 @@ def _emit(module: ir.Module, unrolls: bool) -> tuple[bytes, set[str]]:
     first.add_instruction_combine_pass()  # tiles of products keep the loops that they are written with
     first.run(native, builder)
     all_others.run(native, builder)
-    data = generator._tm.emit_object(native)
-    declared = {each.name for each in native.functions if each.is_declaration}
-    return data, {name for name in declared if not name.startswith("llvm.")}
+    return native
 
 
 @global_compiler_lock
