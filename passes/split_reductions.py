@@ -223,6 +223,46 @@ def _scaled_sums(node, s: Matched, other: int):
     return _spread(total, shape)
 
 
+@rule_on(dot_general)
+def contraction_of_repeated(node):
+    """x·(s repeated)  →  (Σx)·s, repeated        Σ along contracted axes; what repeats s along others comes last"""
+    for side, operand in enumerate(node.operands):
+        if not operand.made_by("broadcast_to") or not _is_wide(operand):
+            continue
+        shared, rank = node["batch"][side], operand.ndim
+        axes = tuple(a for a in range(rank) if a not in shared and repeated_along(operand, (a,), rank))
+        if axes and without_axes(operand, axes, rank).ndim:
+            return _product_of_repeated(node, side, axes)
+    return None
+
+
+def _product_of_repeated(node, side: int, axes):
+    """The product with an operand that is repeated along these axes; only axes that both operands share may be left."""
+    repeated, x = node.operands[side], node.operands[1 - side]
+    pairs = list(zip(node["contract"][side], node["contract"][1 - side], strict=True))
+    summed = tuple(sorted(other for own, other in pairs if own in axes))
+    shape = tuple(extent for a, extent in enumerate(repeated.shape) if a not in axes)
+    operands = [_spread(without_axes(repeated, axes, repeated.ndim), shape)]
+    operands.insert(1 - side, sum(x, axis=summed, keepdims=False) if summed else x)
+    gone = (axes, summed) if side == 0 else (summed, axes)
+    contract, batch = (
+        tuple(tuple(_behind(a, gone[i]) for a in node[name][i] if a not in gone[i]) for i in (0, 1))
+        for name in ("contract", "batch")
+    )
+    product = dot_general(*operands, contract=contract, batch=batch)
+    free = [
+        (i, a)
+        for i, operand in enumerate(node.operands)
+        for a in free_axes(operand.ndim, node["contract"][i], node["batch"][i])
+    ]
+    once = [i == side and a in axes for i, a in free]
+    if not any(once):
+        return product
+    extents = node.result.shape[len(node["batch"][0]) :]
+    ones = (*node.result.shape[: len(node["batch"][0])], *(1 if o else e for o, e in zip(once, extents, strict=True)))
+    return _spread(reshape(product, shape=ones), node.result.shape)
+
+
 split_rules = RuleSet(value for value in list(globals().values()) if isinstance(value, Rule))
 split_reductions = RewritePass(
     "split_reductions",

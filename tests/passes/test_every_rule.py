@@ -136,6 +136,13 @@ EXAMPLES = {
         %h: f32[3,2,5] = dot_general(%x, %a, contract=((2,), (0,)), batch=((0,), (1,)))
         %g: f32[3,5,2] = dot_general(%a, %x, contract=((0,), (2,)), batch=((1,), (0,)))
         return %h, %g }""",
+    "contraction_of_repeated": """(%s: f32[2,1,4], %w: f32[4,3], %g: f32[2,5,3]) {
+        %b: f32[2,5,4] = broadcast_to(%s, shape=(2, 5, 4))
+        %y: f32[2,5,3] = dot_general(%b, %w, contract=((2,), (0,)))
+        %z: f32[3,2,5] = dot_general(%w, %b, contract=((0,), (2,)))
+        %d: f32[4,3] = dot_general(%b, %g, contract=((0, 1), (0, 1)))
+        %e: f32[2,3,4] = dot_general(%g, %b, contract=((1,), (1,)), batch=((0,), (0,)))
+        return %y, %z, %d, %e }""",
     "into_affine": """(%x: f32[N,8], %w: f32[4,8], %m: f32[4], %b: f32[4]) {
         buffer %var: f32[4]
         %h: f32[N,4] = affine(%x, %w) %y: f32[N,4] = batch_norm_inference(%h, %m, %var, %m, %b, eps=0.1)
