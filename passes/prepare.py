@@ -2,7 +2,7 @@
 
     convolution                                   ->  windows of its input and a dot_general (prepare_convolution.py)
     dot_general: f32[3,4,C] · f32[O,3,4]          ->  f32[3,4,C] · permute_dims: f32[3,4,O]
-    sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2)
+    sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2), or axis=0 where C is 64, 128, …
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
 
 Afterwards a contraction is of floating-point numbers, and its right operand has columns that lie side by side, or a
@@ -34,7 +34,9 @@ from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.passes.split_columns import split_columns
 from graphc.tensor import Tensor
-from graphc.types import f32, f64
+from graphc.types import Shape, f32, f64
+
+COLUMNS = 64  # that kernels compute together
 
 
 def prepare(graph: Graph) -> Graph:
@@ -204,8 +206,14 @@ def _is_plain_reduction(node: Node) -> bool:
     return flags in (sorted(flags), sorted(flags, reverse=True)) and bool(axis)
 
 
+def _are_lines(shape: Shape) -> bool:
+    """Whether what lies behind the folded axes is a number of whole blocks of columns, to be read side by side."""
+    size = product_of_extents(shape)
+    return isinstance(size, int) and size > 0 and size % COLUMNS == 0
+
+
 def _reduction(node: Node, operands: list[Tensor]) -> Any:
-    """A reduction of the last axes, then of the first ones; of others after moving them to the end."""
+    """A reduction of the last axes, then of the first ones; of others after moving them to either end."""
     (x,) = operands
     axis, shape = node.attributes["axis"], node.result.type.shape
     if not axis:
@@ -220,8 +228,12 @@ def _reduction(node: Node, operands: list[Tensor]) -> Any:
     rest = tuple(a for a in axis if a < last)
     if rest and rest != tuple(range(len(rest))):
         kept = tuple(a for a in range(x.ndim) if a not in axis)
-        x = permute_dims(x, axes=(*kept, *axis))
-        total = node.op(x, axis=tuple(range(len(kept), x.ndim)))
+        if _are_lines(x.shape[max(axis) + 1 :]):
+            x = permute_dims(x, axes=(*axis, *kept))
+            total = node.op(x, axis=tuple(range(len(axis))))
+        else:
+            x = permute_dims(x, axes=(*kept, *axis))
+            total = node.op(x, axis=tuple(range(len(kept), x.ndim)))
     elif rest and tail and len(rest) < last:
         total = node.op(node.op(x, axis=tail), axis=rest)
     else:

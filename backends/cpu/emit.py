@@ -61,6 +61,8 @@ class _Emitter:
         self.reductions = Reductions(nest, self.writer)
         self.passes = Rows(nest, self.writer, self.reductions, positions)
         self.rows, self.columns = self.passes.rows, self.passes.columns
+        if self.block is not None:
+            self.columns.walk_blocks(self.block.columns)
 
     def run(self) -> KernelSource:
         nest, writer = self.nest, self.writer

@@ -32,6 +32,7 @@ class Loops:
     def __init__(self, variable: str, groups: list[tuple[int, ...]], domain: Sequence[Extent]) -> None:
         self.variable = variable
         self.groups = groups
+        self.block = 0  # numbers that the loop walks, from `block` on, all of which have the other indices alike
         self._domain = domain
 
     def names(self) -> list[tuple[int, str]]:
@@ -46,14 +47,29 @@ class Loops:
             return
         rest = self.variable
         for number in range(len(self.groups) - 1, 0, -1):
-            size: Extent = 1
-            for axis in self.groups[number]:
-                size = size * self._domain[axis]
+            size = self._size(number)
             text = writer.extent(size)
-            writer.line(f"{self.variable}{number} = {rest} % {text}")
+            if self.block and rest == self.variable:  # neighbours stay neighbours for the vectoriser
+                rest = "block"
+                writer.line(f"{self.variable}{number} = {rest} % {text} + ({self.variable} - {rest})")
+            else:
+                writer.line(f"{self.variable}{number} = {rest} % {text}")
             following = f"{self.variable}0" if number == 1 else f"{self.variable}_rest"
             writer.line(f"{following} = {rest} // {text}")
             rest = following
+
+    def walk_blocks(self, columns: int) -> None:
+        """Have the loop walk blocks of so many numbers, where only the last index differs within a block."""
+        size = self._size(len(self.groups) - 1)
+        if len(self.groups) > 1 and isinstance(size, int) and size % columns == 0:
+            self.block = columns
+
+    def _size(self, number: int) -> Extent:
+        """The numbers of a group."""
+        size: Extent = 1
+        for axis in self.groups[number]:
+            size = size * self._domain[axis]
+        return size
 
 
 def indices_of(statement: Statement) -> Iterator[Index]:
