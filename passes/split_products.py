@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.ops.shape import reshape
+from graphc.ops.shape import broadcast_to, reshape
 from graphc.passes.rewrite import Matched
 
 MOST_FACTORS = 16  # of a product that is taken apart
@@ -85,3 +85,13 @@ def without_axes(x: Matched, axes, rank: int):
     lead = rank - source.ndim
     kept = tuple(extent for i, extent in enumerate(source.shape) if i + lead not in axes)
     return source if len(kept) == source.ndim else reshape(source, shape=kept)
+
+
+def is_wide(x: Matched) -> bool:
+    """Whether sums may leave factors: s·Σx of 16-bit floats may overflow where Σ x·s does not."""
+    return not (x.dtype.is_float and x.dtype.bits == 16)
+
+
+def spread(x, shape):
+    """A tensor repeated to a shape, where it is not of this shape."""
+    return x if x.shape == shape else broadcast_to(x, shape=shape)

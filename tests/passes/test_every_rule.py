@@ -136,6 +136,10 @@ EXAMPLES = {
         %h: f32[3,2,5] = dot_general(%x, %a, contract=((2,), (0,)), batch=((0,), (1,)))
         %g: f32[3,5,2] = dot_general(%a, %x, contract=((0,), (2,)), batch=((1,), (0,)))
         return %h, %g }""",
+    "contraction_in_sum": """(%x: f32[2,N,4], %w: f32[4,3], %r: f32[2,N,3], %b: f32[3]) {
+        %h: f32[2,N,3] = dot_general(%x, %w, contract=((2,), (0,)))
+        %bias: f32[2,N,3] = broadcast_to(%b, shape=(2, N, 3)) %a: f32[2,N,3] = add(%h, %bias)
+        %c: f32[2,N,3] = add(%r, %a) %y: f32[2,3] = sum(%c, axis=(1,), keepdims=False) return %y }""",
     "contraction_of_repeated": """(%s: f32[2,1,4], %w: f32[4,3], %g: f32[2,5,3]) {
         %b: f32[2,5,4] = broadcast_to(%s, shape=(2, 5, 4))
         %y: f32[2,5,3] = dot_general(%b, %w, contract=((2,), (0,)))
