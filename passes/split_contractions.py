@@ -55,7 +55,8 @@ def contraction_in_sum(node):
     total, axes = node.operands[0], node["axis"]
     if not axes or node["keepdims"] or not is_wide(total) or not _adds(total):
         return None
-    terms, pending = [], [total]
+    terms: list[Matched] = []
+    pending = [total]
     while pending:
         term = pending.pop()
         if _adds(term) and len(terms) + len(pending) < MOST_TERMS:
