@@ -17,19 +17,15 @@ from graphc.dim import Extent
 from graphc.ir import Literal, Node, Value
 from graphc.op import Kind
 from graphc.ops.contraction import free_axes
+from graphc.passes.fuse.cuts import cut_of_product, sums_by_columns
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
-from graphc.passes.fuse.product import FEW_COLUMNS, MatrixProduct, at_least, product_of, product_of_extents
+from graphc.passes.fuse.product import MatrixProduct, product_of
 from graphc.passes.fuse.views import has_plain_margins, is_floating, is_squeeze
 from graphc.types import Shape
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 MOST_PRODUCTS = 4  # side by side, such as the gates of a recurrent cell: their results share the first-level cache
-LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
-MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
-TALL_ROWS = 512  # the same, of a product of up to FEW_COLUMNS columns
-BLOCK_COLUMNS = 64  # of a product that one slice computes where it is cut by columns
-SHORT_ROWS = 256  # columns of a right operand whose rows fall into different sets of the caches
 
 JOINING = ("concat", "pad")
 
@@ -319,9 +315,8 @@ class Group:
         if node.op.name in ("argmax", "argmin"):
             return Refusal("the position of an extremum is found along the rows of a kernel only")
         if full and kept and folded == first:
-            columns = self.domain[len(folded) :]
-            is_tall = _is_tall(self.domain[: len(folded)], columns, MANY_ROWS)
-            if _is_wide(columns) and not is_tall and self._settle(Cut.COLUMNS, len(folded)) is None:
+            by_columns = sums_by_columns(self.domain[: len(folded)], self.domain[len(folded) :])
+            if by_columns and self._settle(Cut.COLUMNS, len(folded)) is None:
                 return Place(kept, operand.phase + 1)
             return Place(kept, operand.phase, True) if self.cut is not Cut.COLUMNS else Refusal(
                 "it folds rows of a kernel that is cut along its columns"
@@ -354,26 +349,6 @@ class Group:
             columns = (*batch, *columns)
         return len(self.domain) - len(squeezed(tuple(shape[axis] for axis in columns)))
 
-    def _suits_rows(self) -> bool:
-        """Whether a product has more rows than columns, few of these, and a left operand that is read by columns.
-
-        Such are weights' gradients. Cut by columns, each block of them would copy all of the left operand; cut by rows,
-        each slice copies its own, and reads the rows of the right one as they are.
-        """
-        assert self.product is not None
-        rows, columns = self.product.row, self.product.column.extent
-        if not isinstance(rows.extent, int) or not isinstance(columns, int) or self.product.is_packed:
-            return False
-        return rows.left == 1 and columns <= SHORT_ROWS and rows.extent >= columns
-
-    @property
-    def _least_tall(self) -> int:
-        """Rows of a product from where on they are shared, not its columns: fewer where these are a single block."""
-        assert self.product is not None
-        columns = self.product.column.extent
-        is_one_block = isinstance(columns, int) and columns <= BLOCK_COLUMNS and not self.product.is_packed
-        return MANY_ROWS if is_one_block else TALL_ROWS
-
     # -- the kernel that it makes -------------------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -385,20 +360,6 @@ class Group:
             self.cut, self.split = Cut.COLUMNS, 0
         elif self.product is not None:
             self.split = self._rows_of_product
-            rows, columns = self.domain[: self.split], self.domain[self.split :]
-            is_wide = _is_wide(columns) and not _is_tall(rows, columns, self._least_tall) and not self._suits_rows()
-            self.cut = Cut.COLUMNS if is_wide and not self.product.keeps_columns else Cut.ROWS
+            self.cut = cut_of_product(self.product, self.domain[: self.split], self.domain[self.split :])
         else:
             self.cut, self.split = Cut.ROWS, rank - 1
-
-
-def _is_wide(extents: tuple[Extent, ...]) -> bool:
-    """Whether there are columns enough to cut along, for any value of the named dims."""
-    product = product_of_extents(extents)
-    return not isinstance(product, int) or product >= LEAST_COLUMNS
-
-
-def _is_tall(rows: tuple[Extent, ...], columns: tuple[Extent, ...], least: int) -> bool:
-    """Whether there are many rows of few columns: too few to be shared by threads, such as the channels of images."""
-    width = product_of_extents(columns)
-    return isinstance(width, int) and width <= FEW_COLUMNS and at_least(product_of_extents(rows)) >= least
