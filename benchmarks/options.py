@@ -24,6 +24,7 @@ QUICK_WORKLOADS = (
     "lstm",
     "predict_mlp_bn_1",
 )
+USUAL = ("training", "inference", "gradients")  # kinds
 QUICK = "about two minutes: no torch.compile, 6 of the workloads, no second process, no new batch size, short rounds"
 
 
@@ -33,7 +34,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     add = parser.add_argument
     names = ",".join(contender.name for contender in CONTENDERS)
-    kinds = "training, inference, gradients, convolutional"
+    kinds = "training, inference, gradients, convolutional, stacks"
     add("--only", type=_workloads, help=f"workloads, or kinds of them ({kinds}): {','.join(WORKLOADS)}")
     add("--contenders", type=_contenders, help=f"of {names}")
     add("--backend", default="cpu", help="graphc's backend (default: cpu)")
@@ -50,7 +51,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--peers-python", default=python, help=f"Python that has the peers (default: ${PEERS_PYTHON}, else this one)")
     options = parser.parse_args(arguments)
     quick = options.quick
-    options.only = options.only or select(QUICK_WORKLOADS if quick else WORKLOADS)
+    options.only = options.only or select(QUICK_WORKLOADS if quick else USUAL)
     options.contenders = options.contenders or (find(QUICK_CONTENDERS) if quick else list(CONTENDERS))
     options.rounds = options.rounds or (5 if quick else 11)
     options.seconds = options.seconds or (0.1 if quick else 0.5)

@@ -17,6 +17,7 @@ from benchmarks.workloads.mlp import Mlp
 from benchmarks.workloads.network import Network, Prediction, Training
 from benchmarks.workloads.resnet import ResNet
 from benchmarks.workloads.single import Case, all_cases
+from benchmarks.workloads.stack import LENET, MOBILENET, VGG
 from benchmarks.workloads.transformer import Transformer
 
 Workload = Training | Prediction | Chain | Case
@@ -33,6 +34,9 @@ WORKLOADS: dict[str, Training | Prediction | Chain] = {
         Training("resnet20", RESNET20, 64, checked=3),  # torch and its channels last part by 8e-5 at the fifth
         Training("transformer", TRANSFORMER, 16),
         Training("lstm", LSTM, 32),
+        Training("lenet", LENET, 128, kind="stacks"),
+        Training("vgg", VGG, 32, checked=3, kind="stacks"),
+        Training("mobilenet", MOBILENET, 32, checked=3, kind="stacks"),
         Chain("chain", 4096, 3072),
         Prediction("predict_mlp_small_1", MLP_SMALL, 1),
         Prediction("predict_mlp_small_32", MLP_SMALL, 32),
@@ -54,7 +58,7 @@ SINGLES: dict[str, Case] = {
         [
             (workload.network.contractions, workload.batch, isinstance(workload, Training))
             for workload in WORKLOADS.values()
-            if not isinstance(workload, Chain)
+            if not isinstance(workload, Chain) and "stacks" not in workload.kinds
         ]
     )
 }

@@ -60,12 +60,13 @@ class Training:
     network: Network
     batch: int
     checked: int = 5  # steps whose losses are compared
+    kind: str = "training"
 
     jointly = False
 
     @property
     def kinds(self) -> frozenset[str]:
-        return frozenset({"training", *(["convolutional"] if self.network.convolutional else [])})
+        return frozenset({self.kind, *(["convolutional"] if self.network.convolutional else [])})
 
     @property
     def title(self) -> str:

@@ -13,6 +13,7 @@ from benchmarks.workloads.constants import BATCH_NORM_EPS, LAYER_NORM_EPS, MOMEN
 from benchmarks.workloads.lstm import Lstm
 from benchmarks.workloads.mlp import Mlp
 from benchmarks.workloads.resnet import ResNet
+from benchmarks.workloads.stack import Stack
 from benchmarks.workloads.transformer import Transformer
 
 
@@ -27,6 +28,10 @@ def build(network: Network) -> Any:
             return transformer(network)
         case Lstm():
             return lstm(network)
+        case Stack():
+            import graphc.nn
+
+            return network.sequential(graphc.nn)
     raise AbsentError(f"graphc's contender has no {type(network).__name__}")
 
 
