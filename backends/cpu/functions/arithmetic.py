@@ -3,18 +3,20 @@
     floordiv(i8 -128, -1) = -128        floordiv(7, 0) = 0        shift_left(1, 99) = 0
 
 Integers wrap around; the rules are those of `graphc/ops/arithmetic.py` and `logic.py`. Floor division of floats is
-CPython's and NumPy's (`npy_divmod`), built on C's fmod, which is exact.
+CPython's and NumPy's (`npy_divmod`), built on fmod, which is exact.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from graphc.backends.cpu.functions.remainder import fmod_f32
 from graphc.backends.cpu.functions.value import F32, F64
 from graphc.backends.cpu.functions.vocabulary import (
     INFINITY,
     Number,
     bits,
+    fast,
     floor,
     fmod,
     full_like,
@@ -29,6 +31,8 @@ from graphc.backends.cpu.functions.vocabulary import (
     square_root,
     with_sign,
 )
+
+_fmod = fast(fmod_f32, fmod)
 
 
 def _is_float(x: Number) -> bool:
@@ -65,7 +69,7 @@ def floordiv(a: Number, b: Number) -> Number:
 def rem(a: Number, b: Number) -> Number:
     """a - ⌊a/b⌋·b, with the sign of b; of integers 0 where b is 0."""
     if _is_float(a):
-        rest = fmod(a, b)
+        rest = _fmod(a, b)
         other_sign = (rest != 0) & ((b < 0) != (rest < 0))
         shifted = select(other_sign, rest + b, rest)
         return select(b == 0, rest, select(rest == 0, with_sign(magnitude(rest), sign_bit(b)), shifted))
@@ -77,7 +81,7 @@ def rem(a: Number, b: Number) -> Number:
 
 
 def _floordiv_of_floats(a: Number, b: Number) -> Number:
-    rest = fmod(a, b)
+    rest = _fmod(a, b)
     ratio = a / b
     other_sign = (rest != 0) & ((b < 0) != (rest < 0))
     exact = (a - rest) / b
@@ -91,7 +95,7 @@ def _floordiv_of_floats(a: Number, b: Number) -> Number:
 def fmod_of(a: Number, b: Number) -> Number:
     """a - trunc(a/b)·b, with the sign of a; of integers 0 where b is 0."""
     if _is_float(a):
-        return fmod(a, b)
+        return _fmod(a, b)
     return select(b == 0, full_like(a, 0), fmod(a, _divisor(a, b)))
 
 

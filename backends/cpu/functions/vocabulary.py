@@ -7,7 +7,7 @@
     softsign(value)                             emits and, fadd, fdiv
 
 Operators, `astype` and `view` are NumPy's own and `Value`'s. No word branches, so that LLVM's loop vectoriser can turn
-a loop over scalars into one over vectors. NumPy rounds `fma` of float32 twice and of float64 before the sum: a twin
+a loop over scalars into one over vectors. NumPy rounds `fma` twice, but where the result is a float64 and fits: a twin
 may differ from its kernel in the last place.
 """
 
@@ -45,7 +45,26 @@ def fma(a: Number, b: Number, c: Number) -> Number:
         return value.like(a).intrinsic("fma", b, c)
     dtype = np.result_type(*(operand for operand in (a, b, c) if isinstance(operand, np.generic | np.ndarray)))
     wide = [np.asarray(operand, dtype).astype(F64) for operand in (a, b, c)]  # constants too are rounded to the dtype
-    return (wide[0] * wide[1] + wide[2]).astype(dtype)
+    return _with_lost_parts(*wide) if dtype == F64 else (wide[0] * wide[1] + wide[2]).astype(dtype)
+
+
+def _with_lost_parts(a: Any, b: Any, c: Any) -> Any:
+    """a·b + c in float64 with what the product and the sum lose, by Dekker (1971) and Knuth; exact where it fits."""
+    # Of an infinity nothing is lost, but by this rule NaN.
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    total = product + c
+    added = total - product
+    lost = lost + ((product - (total - added)) + (c - added))
+    return np.where(np.isfinite(lost), total + lost, total)
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    """The upper 26 bits of a float64's 53 and the rest."""
+    scaled = x * (2.0**27 + 1)
+    high = scaled - (scaled - x)
+    return high, x - high
 
 
 def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
