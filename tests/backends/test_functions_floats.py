@@ -43,6 +43,7 @@ HOT = [
     "exp", "exp2", "expm1", "log", "log1p", "log2", "sigmoid", "tanh", "erf", "sin",
     "cos", "sqrt", "abs", "floor", "round", "to_i32", "to_u8", "to_i64", "to_u64", "to_i8",
     "to_f16", "to_bf16", "to_bool", "sign", "isinf", "tan", "atan", "sinh", "cosh", "log10", "erfinv", "erfc",
+    "asin", "acos", "asinh", "acosh", "atanh",
 ]  # fmt: skip
 TWO = ("floordiv", "rem", "fmod", "hypot", "pow", "atan2", "logaddexp", "copysign", "nextafter", "maximum", "minimum")
 TESTS = ("isinf", "isfinite", "signbit")

@@ -6,7 +6,7 @@
 
 Each is a Numba intrinsic; with NUMBA_DISABLE_JIT=1, a Python function on NumPy scalars. Semantics are those of the
 ops' references. In f32, where networks spend their time, nothing branches and nothing is called, so that loops
-vectorise; what is rare goes through float64 and the C library.
+vectorise; only the gamma functions go through float64 and the C library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import operator
 import numpy as np
 
 from graphc.backends.cpu.functions import (
+    angle,
     arithmetic,
     conversion,
     error_function,
@@ -49,16 +50,16 @@ logaddexp = declare("logaddexp", fast(logarithm.logaddexp, logarithm.logaddexp_f
 sin = declare("sin", fast(trigonometric.sin, by_libm("sin")))
 cos = declare("cos", fast(trigonometric.cos, by_libm("cos")))
 tan = declare("tan", fast(trigonometric.tan, by_libm("tan")))
-asin = declare("asin", by_libm("asin"))
-acos = declare("acos", by_libm("acos"))
-atan = declare("atan", fast(trigonometric.atan, by_libm("atan")))
-atan2 = declare("atan2", by_libm("atan2"), 2)
+asin = declare("asin", fast(angle.asin, by_libm("asin")))
+acos = declare("acos", fast(angle.acos, by_libm("acos")))
+atan = declare("atan", fast(angle.atan, by_libm("atan")))
+atan2 = declare("atan2", fast(angle.atan2, by_libm("atan2")), 2)
 sinh = declare("sinh", fast(hyperbolic.sinh, by_libm("sinh")))
 cosh = declare("cosh", fast(hyperbolic.cosh, by_libm("cosh")))
 tanh = declare("tanh", fast(hyperbolic.tanh, by_libm("tanh")))
-asinh = declare("asinh", by_libm("asinh"))
-acosh = declare("acosh", by_libm("acosh"))
-atanh = declare("atanh", by_libm("atanh"))
+asinh = declare("asinh", fast(hyperbolic.asinh, by_libm("asinh")))
+acosh = declare("acosh", fast(hyperbolic.acosh, by_libm("acosh")))
+atanh = declare("atanh", fast(hyperbolic.atanh, by_libm("atanh")))
 
 # -- the error and gamma functions ------------------------------------------------------------------------------------
 

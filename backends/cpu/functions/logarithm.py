@@ -71,6 +71,15 @@ def log1p(x: Number) -> Number:
     return select((magnitude(x) < _TINY) | (x == INFINITY), x, y)
 
 
+def log_of_sum(high: Number, low: Number, twos: Number) -> Number:
+    """log((high + low)·2ᵗʷᵒˢ) for normal numbers up to 2¹²⁰, `low` within a last place or two of `high`."""
+    k = (bits(high) - _SQRT_HALF_BITS) >> 23
+    leading = (bits(high) - (k << 23)).view(np.float32) - 1
+    rest = low * power_of_two(-k)
+    f = leading + rest
+    return _natural(f, k.astype(np.float32) + twos, rest - (f - leading))
+
+
 def logaddexp(a: Number, b: Number) -> Number:
     """log(eᵃ + eᵇ) = max(a, b) + log(1 + e^-|a - b|), where equal infinities differ by nothing."""
     difference = select(a == b, 0.0, magnitude(a - b))
@@ -99,9 +108,11 @@ def _tail(f: Number) -> Number:
     return fma(square, -0.5, f * square * polynomial(f, _P))
 
 
-def _natural(f: Number, e: Number) -> Number:
+def _natural(f: Number, e: Number, lost: Number = None) -> Number:
+    """e·ln 2 + log(1 + f), and what f lost where it was rounded."""
     square = f * f
     y = fma(e, _LN2_LOW, f * square * polynomial(f, _P))
+    y = y if lost is None else y + lost
     return fma(e, _LN2_HIGH, f + fma(square, -0.5, y))
 
 

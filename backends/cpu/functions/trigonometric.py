@@ -21,8 +21,6 @@ from graphc.backends.cpu.functions.vocabulary import (
     nearest,
     polynomial,
     select,
-    sign_bit,
-    with_sign,
 )
 
 # π to 100 decimals (OEIS A000796); 1/2π to 185 bits needs 60
@@ -32,19 +30,14 @@ _PI = Fraction(
 _SHIFT, _SHIFT_BITS = 1.5 * 2.0**23, 0x4B400000
 _TINY = 2.0**-13
 
-# Minimax fits by linear programming, rounded to float32 from the first on, for |r| ≤ π/4 and 0 ≤ z ≤ 1:
-# sin r = r + r³·S(r²), cos r = 1 - r²/2 + r⁴·C(r²), tan r = r + r³·T(r²), atan z = z + z³·A(z²)
+# Minimax fits by linear programming, rounded to float32 from the first on, for |r| ≤ π/4:
+# sin r = r + r³·S(r²), cos r = 1 - r²/2 + r⁴·C(r²), tan r = r + r³·T(r²)
 _SIN = (-0.1666666716337204, 0.008333380334079266, -0.00019853512640111148, 2.8375427518767538e-06)
 _COS = (0.04166664555668831, -0.00138873013202101, 2.4430670237052254e-05)
 _TAN = (
     0.33333349227905273, 0.13332675397396088, 0.05405891314148903, 0.02128620818257332, 0.010827443562448025,
     9.82467972789891e-05, 0.0043726954609155655,
 )  # fmt: skip
-_ATAN = (
-    -0.33333298563957214, 0.1999852955341339, -0.14264015853405, 0.10950881242752075, -0.08399314433336258,
-    0.05788171663880348, -0.031097600236535072, 0.010869232937693596, -0.001783007406629622,
-)  # fmt: skip
-_HALF_PI_HIGH, _HALF_PI_LOW = 1.57079637050628662109375, -4.37113900018624283e-8
 
 
 def _pieces(number: Fraction, width: int, count: int) -> tuple[float, ...]:
@@ -86,17 +79,6 @@ def tan(x: Number) -> Number:
     even = (quadrant & 1) == 0
     y = select(even, y, -1.0) / select(even, 1.0, y)
     return select(magnitude(x) < _TINY, x, y)
-
-
-def atan(x: Number) -> Number:
-    """The angle in [-π/2, π/2] whose tangent is x: π/2 - atan(1/x) beyond 1."""
-    size = magnitude(x)
-    beyond = size > 1
-    z = select(beyond, 1 / size, size)
-    square = z * z
-    tail = z * square * polynomial(square, _ATAN)
-    far = _HALF_PI_HIGH - (z + (tail - _HALF_PI_LOW))
-    return with_sign(select(beyond, far, z + tail), sign_bit(x))
 
 
 def _reduced(x: Number) -> tuple[Number, Number]:
