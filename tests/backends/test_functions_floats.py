@@ -43,7 +43,7 @@ HOT = [
     "exp", "exp2", "expm1", "log", "log1p", "log2", "sigmoid", "tanh", "erf", "sin",
     "cos", "sqrt", "abs", "floor", "round", "to_i32", "to_u8", "to_i64", "to_u64", "to_i8",
     "to_f16", "to_bf16", "to_bool", "sign", "isinf", "tan", "atan", "sinh", "cosh", "log10", "erfinv", "erfc",
-    "asin", "acos", "asinh", "acosh", "atanh",
+    "asin", "acos", "asinh", "acosh", "atanh", "lgamma", "digamma",
 ]  # fmt: skip
 TWO = ("floordiv", "rem", "fmod", "hypot", "pow", "atan2", "logaddexp", "copysign", "nextafter", "maximum", "minimum")
 TESTS = ("isinf", "isfinite", "signbit")
@@ -71,6 +71,25 @@ def test_angles_next_to_multiples_of_half_pi(name: str) -> None:
     x = np.concatenate([x, (np.arange(1, 4000) * (np.pi / 2)).astype(np.float32)])
     (y,) = compiled((name,), np.float32)(x)
     assert last_places(y, getattr(np, name)(x.astype(np.float64))).max() <= FUNCTIONS[name][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "zeros"),
+    [
+        ("lgamma", (1.0, 2.0, -2.4570247382208006, -2.7476826467274127, -3.143580888349980, -4.039361839740537)),
+        ("digamma", (1.4616321449683622, -0.5040830082644554, -1.5734984731623904, -2.6107208684441447)),
+    ],
+)
+def test_gamma_functions_next_to_their_zeros(name: str, zeros: tuple[float, ...]) -> None:
+    """Where reflection cancels, below 0, what is left is exact to 1e-12; above, to the last place."""
+    steps = np.arange(-200, 201, dtype=np.int32)
+    for zero in zeros:
+        x = (np.float32(zero).view(np.int32) + steps).view(np.float32)
+        exact = FUNCTIONS[name][0](x.astype(np.float64))
+        for y in (*compiled((name,), np.float32)(x), TWINS[name](x)):
+            if zero > 0:
+                assert last_places(y, exact).max() <= 1
+            np.testing.assert_allclose(y, exact, rtol=2.0**-23, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

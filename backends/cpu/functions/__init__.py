@@ -6,7 +6,7 @@
 
 Each is a Numba intrinsic; with NUMBA_DISABLE_JIT=1, a Python function on NumPy scalars. Semantics are those of the
 ops' references. In f32, where networks spend their time, nothing branches and nothing is called, so that loops
-vectorise; only the gamma functions go through float64 and the C library.
+vectorise; only `polygamma` goes through the C library.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from graphc.backends.cpu.functions import (
     error_function,
     exponential,
     gamma,
+    gamma_f32,
     hyperbolic,
     logarithm,
     neighbour,
@@ -66,8 +67,8 @@ atanh = declare("atanh", fast(hyperbolic.atanh, by_libm("atanh")))
 erf = declare("erf", fast(error_function.erf, by_libm("erf")))
 erfc = declare("erfc", fast(error_function.erfc, by_libm("erfc")))
 erfinv = declare("erfinv", fast(error_function.erfinv, error_function.erfinv_f64))
-lgamma = declare("lgamma", by_libm("lgamma"))
-digamma = declare("digamma", gamma.digamma)
+lgamma = declare("lgamma", fast(gamma_f32.lgamma_f32, by_libm("lgamma")))
+digamma = declare("digamma", fast(gamma_f32.digamma_f32, gamma.digamma))
 polygamma = declare("polygamma", gamma.polygamma, 2, literal=True)
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
     digamma(x) = ψ(x)       polygamma(n, x) = ψₙ(x) = (-1)ⁿ⁺¹·n!·ζ(n + 1, x)
 
-All cases are computed and one is chosen.
+All cases are computed and one is chosen. Digamma of float32 has a form of its own, in `gamma_f32.py`.
 """
 
 from __future__ import annotations

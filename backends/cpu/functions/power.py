@@ -55,7 +55,7 @@ def power(a: Number, b: Number) -> Number:
 
 def _power_of_float32(a: Number, b: Number) -> Number:
     base, exponent = magnitude(a).astype(F64), b.astype(F64)
-    logarithm = _log2(base)
+    logarithm = log2_in_f64(base)
     t = select(logarithm == 0, select(is_nan(a), NAN, full_like(exponent, 0.0)), exponent * logarithm)
     size = _exp2(t).astype(F32)
     whole = b == nearest(b)
@@ -66,7 +66,7 @@ def _power_of_float32(a: Number, b: Number) -> Number:
     return select(b == 0, 1.0, size)
 
 
-def _log2(x: Number) -> Number:
+def log2_in_f64(x: Number) -> Number:
     """log₂ x for x ≥ 0 in float64, of which no subnormal comes from float32; exactly 0 of 1."""
     word = bits(x) + (_ONE_BITS - _SQRT_HALF_BITS)
     e = ((word >> 52) | _INTEGER_BITS).view(F64) - (_INTEGER + 1023)
