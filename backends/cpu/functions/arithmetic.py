@@ -69,10 +69,9 @@ def floordiv(a: Number, b: Number) -> Number:
 def rem(a: Number, b: Number) -> Number:
     """a - ⌊a/b⌋·b, with the sign of b; of integers 0 where b is 0."""
     if _is_float(a):
-        rest = _fmod(a, b)
-        other_sign = (rest != 0) & ((b < 0) != (rest < 0))
-        shifted = select(other_sign, rest + b, rest)
-        return select(b == 0, rest, select(rest == 0, with_sign(magnitude(rest), sign_bit(b)), shifted))
+        rest = magnitude(_fmod(a, b))
+        other_side = (rest != 0) & ((bits(a) ^ bits(b)) < 0)
+        return with_sign(select(other_side, magnitude(b) - rest, rest), sign_bit(b))
     divisor = _divisor(a, b)
     rest = fmod(a, divisor)
     if a.dtype.kind == "i":
