@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.backends.cpu.blocks import Block, cut_by_columns, has_few_rows
+from graphc.backends.cpu.emit_guarded import parts_of_columns
 from graphc.backends.cpu.emit_margins import write_margins
 from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import panel_width, tile_height
@@ -23,7 +24,7 @@ from graphc.backends.cpu.jobs import AS_VECTORS
 from graphc.backends.cpu.kernel_source import KernelSource
 from graphc.backends.cpu.product_writer import product_lines
 from graphc.backends.cpu.writer import Writer, collapse, indices
-from graphc.backends.nests.nest import Index, Nest, Pass
+from graphc.backends.nests.nest import Index, Nest, Pass, Statement
 from graphc.backends.nests.scalar import start_of
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
@@ -238,10 +239,21 @@ class _Emitter:
 
     def _column_elements(self, walk: Pass, span: str) -> None:
         writer = self.writer
+        parts = [] if self.nest.split else parts_of_columns(self.nest, walk.elements)
+        first, last = span.split(", ")
+        for part in parts:
+            start = first if part.first == 0 else f"max({first}, {writer.extent(part.first)})"
+            stop = last if part.last == self.nest.columns else f"min({last}, {writer.extent(part.last)})"
+            self._column_loop(f"{start}, {stop}", part.statements)
+        if not parts:
+            self._column_loop(span, walk.elements)
+
+    def _column_loop(self, span: str, statements: Sequence[Statement]) -> None:
+        writer = self.writer
         writer.line(f"for j in range({span}):")
         with writer.indented():
             self.columns.write_indices(writer)
-            writer.statements(walk.elements, self.reductions.fold)
+            writer.statements(statements, self.reductions.fold)
 
 
 def _least_of_block(nest: Nest) -> int:

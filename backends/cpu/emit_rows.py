@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphc.backends.cpu.emit_ahead import TILE, Ahead, fetched_ahead
+from graphc.backends.cpu.emit_guarded import parts_of_columns
 from graphc.backends.cpu.emit_reductions import Reductions
 from graphc.backends.cpu.emit_short_rows import Section, ShortRows, short_rows
 from graphc.backends.cpu.writer import Loops, Writer, collapse
-from graphc.backends.nests.nest import Index, Nest, Pass
+from graphc.backends.nests.nest import Index, Nest, Pass, Statement
 from graphc.backends.nests.scalar import start_of
 
 
@@ -73,10 +74,19 @@ class Rows:
         if self.ahead is not None and walk is self.ahead.walk:
             self._row_elements_by_tiles(self.ahead)
             return
-        writer.line(f"for j in range({self.limit or writer.extent(self.nest.columns)}):")
+        for part in parts_of_columns(self.nest, walk.elements) if not self.limit else ():
+            first = f"{writer.extent(part.first)}, " if part.first != 0 else ""
+            self._elements(f"{first}{writer.extent(part.last)}", part.statements)
+        if self.limit:
+            self._elements(self.limit, walk.elements)
+
+    def _elements(self, span: str, statements: Sequence[Statement]) -> None:
+        """A loop over some elements of a row."""
+        writer = self.writer
+        writer.line(f"for j in range({span}):")
         with writer.indented():
             self.columns.write_indices(writer)
-            writer.statements(walk.elements, self.reductions.fold)
+            writer.statements(statements, self.reductions.fold)
 
     def _row_elements_by_tiles(self, ahead: Ahead) -> None:
         """The elements of a row, and requests for those of the next one."""

@@ -103,6 +103,7 @@ def _guarded(
     if isinstance(x, Literal):
         return reader.literal(x)
     target = reader.names.of(node.result.name)
+    x, at = reader.through_views(x, at)
     scope.statements.append(Load(target, reader.buffers[x], linear(at, x.type.shape), guards, otherwise))
     scope.names[node.result] = target
     return target

@@ -264,6 +264,14 @@ class Reader:
         (operand,) = node.operands
         return self.read(operand, self._through(node, operand, at), scope)
 
+    def through_views(self, value: Value, at: Indices) -> tuple[Value, Indices]:
+        """The array that a value is a view of, and the position in it; the value itself where it lies in memory."""
+        while value not in self.buffers:
+            node = self.region.producers[value]
+            (operand,) = node.operands
+            value, at = operand, self._through(node, operand, at)
+        return value, at
+
     def _through(self, node: Node, operand: Value, at: Indices) -> Indices:
         """The position in a view's operand."""
         name, attributes, shape = node.op.name, node.attributes, operand.type.shape

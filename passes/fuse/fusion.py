@@ -16,12 +16,11 @@ from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, find_op
 from graphc.passes.fuse.chaining import chain_kernels
-from graphc.passes.fuse.group import Group, reads_memory
+from graphc.passes.fuse.group import Group, reads_at_places
 from graphc.passes.fuse.grouping import Grouping
 from graphc.passes.fuse.late import without_after
 from graphc.passes.fuse.ledger import Edge, Ledger
 from graphc.passes.fuse.lines import by_lines
-from graphc.passes.fuse.product import reads_in_place
 from graphc.passes.fuse.views import is_floating
 from graphc.provenance import Provenance
 
@@ -138,11 +137,7 @@ def _region_node(
         return loaded[value]
 
     def copy(node: Node) -> None:
-        whole = set(reads_memory(node))
-        if node.op.kind is Kind.CONTRACTION:
-            whole = {i for i in whole if not reads_in_place(node, i, graph.producers.get)}
-        if floats(node):
-            whole = set()
+        whole = [] if floats(node) else reads_at_places(node, graph.producers.get)
         brought = tuple(load(o) if i in whole else bring(o) for i, o in enumerate(node.operands))
         for result in node.results:
             inside[result] = Value(result.name, result.type)

@@ -19,13 +19,16 @@ from graphc.op import Kind
 from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.cuts import cut_of_product, sums_by_columns
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
-from graphc.passes.fuse.product import MatrixProduct, product_of
+from graphc.passes.fuse.product import MatrixProduct, product_of, reads_in_place
+from graphc.passes.fuse.strided import Producer, strided
 from graphc.passes.fuse.views import has_plain_margins, is_floating, is_squeeze
 from graphc.types import Shape
 
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 MOST_PRODUCTS = 4  # side by side, such as the gates of a recurrent cell: their results share the first-level cache
+
+LONGEST_STEP = 2  # between neighbours in a view that is joined with others; those of turned matrices lie further apart
 
 JOINING = ("concat", "pad")
 
@@ -44,6 +47,24 @@ def reads_memory(node: Node) -> range:
     if node.op.kind is Kind.GATHER:
         return range(1)
     return range(len(node.operands) if node.op.kind is Kind.CONTRACTION or node.op.name in ("pad", "concat") else 0)
+
+
+def reads_at_places(node: Node, producer: Producer) -> list[int]:
+    """The operands that must lie in memory as they are: not the views that a kernel reads where they lie."""
+    return [i for i in reads_memory(node) if not _reads_through_views(node, i, producer)]
+
+
+def _reads_through_views(node: Node, i: int, producer: Producer) -> bool:
+    """Whether a node reads an operand from the array that it is a view of: rows of it, if it is joined with others."""
+    if node.op.kind is Kind.CONTRACTION:
+        return reads_in_place(node, i, producer)
+    operand = node.operands[i]
+    if node.op.name not in JOINING or isinstance(operand, Literal) or not operand.type.rank:
+        return False
+    view = strided(operand, producer)
+    if view.base is operand or isinstance(view.base, Literal):
+        return False
+    return isinstance(view.strides[-1], int) and abs(view.strides[-1]) <= LONGEST_STEP
 
 
 @dataclass(frozen=True)

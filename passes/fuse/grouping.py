@@ -14,10 +14,10 @@ from itertools import islice
 
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
-from graphc.passes.fuse.group import Group, Refusal, is_fusable, reads_memory
+from graphc.passes.fuse.group import Group, Refusal, is_fusable, reads_at_places, reads_memory
 from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
-from graphc.passes.fuse.product import margins_in_place, reads_in_place
+from graphc.passes.fuse.product import margins_in_place
 from graphc.passes.fuse.region import domain_of
 from graphc.passes.fuse.turned import turned_views
 from graphc.passes.fuse.views import is_floating
@@ -103,9 +103,8 @@ class Grouping:
 
     def _prepare_operands(self, node: Node) -> None:
         """Arrays that are read as a whole lie in memory, even as views; but products read some views in place."""
-        for i in reads_memory(node):
-            if node.op.kind is not Kind.CONTRACTION or not reads_in_place(node, i, self.graph.producers.get):
-                self.materialize(node.operands[i])
+        for i in reads_at_places(node, self.graph.producers.get):
+            self.materialize(node.operands[i])
 
     # -- joining ------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A `pad` that has a kernel of its own copies whole lines, and stores them within their margins.
+"""A `pad` or a `concat` that has a kernel of its own copies whole lines.
 
     %padded: f32[N,8,10,4] = pad(%x: f32[N,6,7,4], low=(0, 1, 2, 0), high=(0, 1, 1, 0))
     ->
@@ -6,8 +6,13 @@
     %padded_lines: f32[N,8,40] = fused(%lines) { identity, then pad with 1 line and 8 elements before, 1 and 4 behind }
     %padded: f32[N,8,10,4] = reshape(%padded_lines, shape=(N, 8, 10, 4))
 
+    %joined: f32[N,16,7,7] = concat(%x: f32[N,8,7,7], %y: f32[N,8,7,7], axis=1)
+    ->
+    %joined_lines: f32[N,784] = concat(%x_lines: f32[N,392], %y_lines: f32[N,392], axis=1), each a reshape of its array
+
 Asked element by element whether it lies in a margin, a loop over the few channels of each pixel takes longer than what
-it moves. Axes behind the last one with margins are a part of it.
+it moves; so does one that asks for each short row in which array it lies. Axes behind the last one with margins, or the
+one that grows, are a part of it.
 """
 
 from __future__ import annotations
@@ -21,12 +26,64 @@ from graphc.passes.fuse.product import product_of_extents
 from graphc.passes.fuse.views import has_plain_margins
 from graphc.types import Shape
 
+SHORT_ROW = 64  # elements of a row for which a loop of its own takes longer than what it moves
+MANY_LINES = 16  # that threads can share
+
 
 def by_lines(node: Node, names: set[str]) -> Iterator[Node]:
     """The node, or what copies its lines; new values take names that are not among `names`, and are added to them."""
-    if not has_plain_margins(node):
+    if has_plain_margins(node):
+        yield from _padded_lines(node, names)
+    elif node.op.name == "concat" and _has_short_lines(node):
+        yield from _joined_lines(node, names)
+    else:
         yield node
-        return
+
+
+def _has_short_lines(node: Node) -> bool:
+    """Whether rows are short, and lines are as many as threads need, or one that any number of them can share."""
+    shape, axis = node.result.type.shape, node.attributes["axis"]
+    lines = product_of_extents(shape[:axis])
+    known = isinstance(product_of_extents(shape[axis + 1 :]), int)
+    is_short = isinstance(shape[-1], int) and shape[-1] < SHORT_ROW
+    is_shared = not isinstance(lines, int) or lines == 1 or lines >= MANY_LINES
+    return axis < len(shape) - 1 and known and is_short and is_shared
+
+
+def _joined_lines(node: Node, names: set[str]) -> Iterator[Node]:
+    """The lines of all operands side by side, each as an axis of its own."""
+    axis, result = node.attributes["axis"], node.result
+
+    def lines_of(value: Value) -> Value:
+        shape = value.type.shape
+        whole = (*shape[:axis], product_of_extents(shape[axis:]))
+        return _value(f"{value.name}_lines", value, whole, names)
+
+    reshaped: dict[Value, Value] = {}
+    for operand in node.operands:
+        if operand not in reshaped:
+            reshaped[operand] = lines_of(operand)
+            yield _reshaped(node, operand, reshaped[operand])
+    whole = lines_of(result)
+    operands = tuple(reshaped[operand] for operand in node.operands)
+    yield Node(node.op, operands, {"axis": axis}, (whole,), (), node.provenance)
+    yield _reshaped(node, whole, result)
+
+
+def _value(wish: str, like: Value, shape: Shape, names: set[str]) -> Value:
+    """A value of another shape under a name of its own."""
+    while wish in names:
+        wish += "_"
+    names.add(wish)
+    return Value(wish, like.type.with_shape(shape))
+
+
+def _reshaped(node: Node, source: Value, target: Value) -> Node:
+    return Node(find_op("reshape"), (source,), {"shape": target.type.shape}, (target,), (), node.provenance)
+
+
+def _padded_lines(node: Node, names: set[str]) -> Iterator[Node]:
+    """The elements of a line beside each other, stored within margins that are elements, too."""
     (x,), low, high = node.operands, node.attributes["low"], node.attributes["high"]
     sides = [axis for axis, both in enumerate(zip(low, high, strict=True)) if any(both)]
     last = max(sides, default=0)
@@ -38,20 +95,13 @@ def by_lines(node: Node, names: set[str]) -> Iterator[Node]:
         return (*extents[:last], extents[last] * product_of_extents(behind))
 
     def value(wish: str, shape: Shape) -> Value:
-        while wish in names:
-            wish += "_"
-        names.add(wish)
-        return Value(wish, x.type.with_shape(shape))
-
-    def reshaped(source: Value, target: Value) -> Node:
-        attributes = {"shape": target.type.shape}
-        return Node(find_op("reshape"), (source,), attributes, (target,), (), node.provenance)
+        return _value(wish, x, shape, names)
 
     behind, result = x.type.shape[last + 1 :], node.result
     lines = x
     if behind:
         lines = value(f"{x.name}_lines", merged(x.type.shape, behind))
-        yield reshaped(x, lines)
+        yield _reshaped(node, x, lines)
     whole = value(f"{result.name}_lines", merged(result.type.shape, behind)) if behind else result
     inside, copied, padded = (Value(each.name, each.type) for each in (lines, value("copied", lines.type.shape), whole))
     margins = {"low": merged(low, behind), "high": merged(high, behind), "value": node.attributes["value"]}
@@ -62,4 +112,4 @@ def by_lines(node: Node, names: set[str]) -> Iterator[Node]:
     region = Graph(padded.name, (inside,), nodes, (padded,))
     yield Node(find_op("fused"), (lines,), {}, (whole,), (region,), node.provenance)
     if behind:
-        yield reshaped(whole, result)
+        yield _reshaped(node, whole, result)
