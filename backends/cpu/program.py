@@ -32,6 +32,7 @@ from graphc.dim import Extent
 from graphc.errors import BackendError
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.passes.fuse import fuse
+from graphc.passes.fuse.filled import filled_update
 from graphc.passes.fuse.group import Group, is_fusable
 from graphc.passes.fuse.region import domain_of, region_of
 from graphc.passes.fuse.views import is_floating
@@ -88,6 +89,10 @@ class Program(Steps):
         region, operands, results = region_of(node)
         if is_chain(region):
             self._add_chain(node, region, operands, results)
+            return
+        update = filled_update(region)
+        if update is not None:
+            self._add_special(node, update)
             return
         if self._add_transpose(node, region, operands, results):
             return
@@ -289,8 +294,9 @@ class Program(Steps):
         kernel = self._kernel("check_indices", text, text, None)
         self.steps.append(Step(kernel, source, check.node, {buffer: value}, may_fail=True))
 
-    def _add_special(self, node: Node) -> None:
-        special = special_kernel(node)
+    def _add_special(self, node: Node, op: Node | None = None) -> None:
+        """A kernel for one op: the node itself, or the one that its region comes to."""
+        special = special_kernel(op or node)
         if special is None:
             raise BackendError(
                 f"the cpu backend has no kernel for {node.op.name}", line=node.line, where=node.provenance.where

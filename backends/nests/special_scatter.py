@@ -1,6 +1,7 @@
 """Writing at computed indices, to a copy: no two slices of a kernel write the same lines, so that none waits.
 
     index_add(x, i, u, axis=0):     f32[10,64], i64[N], f32[N,64] -> f32[10,64]     64 columns, cut into slices
+    index_add(x, i, u, axis=0):     f32[V,64], i64[N], f32[N,64] -> f32[V,64]       V rows, cut into slices
     scatter_add(x, i, u, axis=1):   f32[N,4], i64[N,2], f32[N,2] -> f32[N,4]        N rows, cut into slices
 
 A line is what lies along the axis at one place of the other axes. Within it updates come in the order of the reference,
@@ -20,14 +21,19 @@ _DOCS = {
     "max": "x[outer, length, inner] raised to updates at indices along its length; NaN wins.",
     "set": "x[outer, length, inner] set to updates at indices along its length; the last one stays.",
 }
+LEAST_ROW = 32  # elements of a row for which a slice's look at the index is little
+LEAST_ROWS = 64  # that threads can share
 SCATTERS = tuple(f"{family}_{what}" for family in ("index", "scatter") for what in _DOCS)
 
 
 def scatter_kernel(node: Node) -> SpecialKernel:
-    """The kernel of an op that writes at indices: whole slices, or single elements."""
+    """The kernel of an op that writes at indices: whole slices, or single elements.
+
+    What they are written into is an array, or a `Literal` that stands for one of this number everywhere.
+    """
     family, what = node.op.name.split("_")
     axis = node.attributes["axis"]
-    x, indices, updates = (operand.type for operand in node.operands)
+    x, (indices, updates) = node.result.type, (operand.type for operand in node.operands[1:])
     outer, length, inner = split(x.shape, axis)
     text = KernelText(node, ("x", "indices", "updates"), ("y",))
     text.numbers(outer=outer, length=length, inner=inner)
@@ -36,7 +42,10 @@ def scatter_kernel(node: Node) -> SpecialKernel:
     target = "y" if what != "add" or computed(x.dtype) is x.dtype else "sums"
     if target != "y":
         text.temporary(target, computed(x.dtype), x.size)
-    if family == "scatter" and _others(indices.shape, axis) != _others(x.shape, axis):
+    units = outer * inner
+    if family == "index" and _has_rows_to_share(outer * length, inner):
+        body, units = _by_whole_rows(text, what, target), _slices_of_rows(inner)
+    elif family == "scatter" and _others(indices.shape, axis) != _others(x.shape, axis):
         body = _covering(text, what, target, x.shape, indices.shape, axis)
     elif inner == 1:
         body = _along_last(text, family, what, target)
@@ -44,7 +53,18 @@ def scatter_kernel(node: Node) -> SpecialKernel:
         body = _by_rows(text, family, what, target)
     check = _check(text, family, indices.size)
     cost = x.size + 4 * updates.size
-    return text.kernel(node.op.name, _DOCS[what], f"{check}\n{body}", units=outer * inner, cost=cost)
+    return text.kernel(node.op.name, _DOCS[what], f"{check}\n{body}", units=units, cost=cost)
+
+
+def _has_rows_to_share(rows: Extent, inner: Extent) -> bool:
+    """Whether slices are ranges of rows: rows are long, and there are many of them (as many as a named dim has)."""
+    return isinstance(inner, int) and inner >= LEAST_ROW and (not isinstance(rows, int) or rows >= LEAST_ROWS)
+
+
+def _slices_of_rows(inner: Extent) -> int:
+    """At most so many slices, each of which looks at all indices: a little of what it takes to write a row."""
+    assert isinstance(inner, int)
+    return min(max(4, inner // 16), LEAST_ROWS)
 
 
 def _others(shape: Shape, axis: int) -> Shape:
@@ -93,6 +113,36 @@ def _along_last(text: KernelText, family: str, what: str, target: str) -> str:
         copy=text.copy(target, at, "x", at),
         update=_update(text, what, target, "o * length + place", source),
         finish=f"for t in range(length):\n    {text.copy('y', at, target, at)}" if target != "y" else "",
+    )
+
+
+def _by_whole_rows(text: KernelText, what: str, target: str) -> str:
+    template = """
+    first, last = share(outer * length, slice, slices), share(outer * length, slice + 1, slices)
+    if first == last:
+        return
+    for o in range(first // length, (last - 1) // length + 1):
+        # The rows of this slice: all that are in one place of the outer axes, but for the first and the last.
+        low, high = max(first - o * length, 0), min(last - o * length, length)
+        for i in range((o * length + low) * inner, (o * length + high) * inner):
+            <copy>
+        for k in range(count):
+            place = <index>
+            if low <= place < high:
+                at, source = (o * length + place) * inner, (o * count + k) * inner
+                for i in range(inner):
+                    <update>
+        <finish>
+    """
+    finish = """
+    for i in range((o * length + low) * inner, (o * length + high) * inner):
+        <copy>
+    """
+    return nested(
+        template.replace("<index>", text.index("indices", "k")),
+        copy=text.copy(target, "i", "x", "i"),
+        update=_update(text, what, target, "at + i", "source + i"),
+        finish=nested(finish, copy=text.copy("y", "i", target, "i")) if target != "y" else "",
     )
 
 

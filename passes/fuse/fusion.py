@@ -16,6 +16,7 @@ from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind, find_op
 from graphc.passes.fuse.chaining import chain_kernels
+from graphc.passes.fuse.filled import filling, with_filling
 from graphc.passes.fuse.group import Group, reads_at_places
 from graphc.passes.fuse.grouping import Grouping
 from graphc.passes.fuse.late import without_after
@@ -44,7 +45,11 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
     for position, kernel in enumerate(grouping.kernels):
         if isinstance(kernel, Node):
             views = is_floating(kernel) and kernel.op.name != "reshape"
-            nodes.append(_region_node(graph, [kernel], wanted, grouping.floats) if views else kernel)
+            made = filling(kernel, graph.producers.get)
+            if made is not None:
+                nodes.append(with_filling(kernel, made))
+            else:
+                nodes.append(_region_node(graph, [kernel], wanted, grouping.floats) if views else kernel)
         elif kernel.members:
             region = _region_node(graph, kernel.members, wanted, grouping.floats, repeated.get(position, set()))
             nodes += by_lines(region, names)

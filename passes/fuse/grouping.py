@@ -14,6 +14,7 @@ from itertools import islice
 
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
+from graphc.passes.fuse.filled import filling
 from graphc.passes.fuse.group import Group, Refusal, is_fusable, reads_at_places, reads_memory
 from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
@@ -82,7 +83,7 @@ class Grouping:
 
     def _alone(self, node: Node) -> None:
         """A kernel (or a mere change of shape) that holds one op."""
-        for operand in node.operands:
+        for operand in node.operands[1:] if filling(node, self.graph.producers.get) else node.operands:
             self.materialize(operand)
         self.position[node] = len(self.kernels)
         self.kernels.append(node)

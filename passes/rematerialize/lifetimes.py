@@ -20,8 +20,7 @@ from graphc.dim import evaluate_extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.ops.ordering import is_after
-from graphc.passes.fuse.group import is_fusable, reads_memory
-from graphc.passes.fuse.product import reads_in_place
+from graphc.passes.fuse.group import is_fusable, reads_at_places, reads_memory
 from graphc.passes.fuse.turned import turned_views
 from graphc.passes.fuse.views import is_floating
 
@@ -101,10 +100,9 @@ class Lifetimes:
 
     def _copies(self, view: Value, node: Node) -> bool:
         """Whether a node reads a view as an array of its own; products read some through what they are views of."""
-        if node.op.kind is not Kind.CONTRACTION:
+        if not is_fusable(node):
             return self.reads_whole(view, node)
-        producer = self.graph.producers.get
-        return any(o is view and not reads_in_place(node, i, producer) for i, o in enumerate(node.operands))
+        return any(node.operands[i] is view for i in reads_at_places(node, self.graph.producers.get))
 
     @cached_property
     def _views(self) -> set[Value]:
