@@ -6,8 +6,9 @@
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
 
 Afterwards a contraction is of floating-point numbers, and its right operand has columns that lie side by side, or a
-depth of one axis (`graphc/passes/fuse/product.py`); sums of products of vectors, of integers and of 16-bit floats are a
-product and a sum; and a reduction folds the first axes or the last ones.
+depth of one axis (`graphc/passes/fuse/product.py`); a row times a matrix that is kept row by row is one, too, and so is
+its transpose; sums of other products of vectors, of integers and of 16-bit floats are a product and a sum; and a
+reduction folds the first axes or the last ones.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.passes.cse import cse
 from graphc.passes.decompose import decompose, replace_values
-from graphc.passes.fuse.product import fits_a_kernel, is_product_of_groups, product_of_extents
+from graphc.passes.fuse.product import fits_a_kernel, is_product_of_groups, is_row_times_matrix, product_of_extents
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.passes.split_columns import split_columns
@@ -127,7 +128,11 @@ def _form_of(node: Node) -> Form | None:
     if node.op is grouped_dot:
         return None
     if node.op.kind is Kind.CONTRACTION:
-        return _sum_of_products if _is_sum(node) else None if fits_a_kernel(node) else _contraction
+        if not _is_sum(node):
+            return None if fits_a_kernel(node) else _contraction
+        if is_row_times_matrix(node):
+            return None
+        return _transposed if is_row_times_matrix(_with_sides_changed(node)) else _sum_of_products
     folds_axes = node.op.kind is Kind.REDUCTION and isinstance(node.attributes["axis"], tuple)
     if folds_axes and (node.attributes["keepdims"] or not _is_plain_reduction(node)):
         return _reduction
@@ -152,6 +157,18 @@ def _extents(node: Node) -> tuple[Extent, Extent, Extent, Extent]:
         product_of_extents(right[a] for a in free_axes(len(right), contract[1], batch[1])),
         product_of_extents(left[a] for a in contract[0]),
     )
+
+
+def _with_sides_changed(node: Node) -> Node:
+    """The contraction with its right operand on the left: a matrix times a column becomes a row times a matrix."""
+    (left, right), (first, second) = node.attributes["contract"], node.attributes["batch"]
+    attributes = {**node.attributes, "contract": (right, left), "batch": (second, first)}
+    return Node(node.op, node.operands[::-1], attributes, node.results, (), node.provenance)
+
+
+def _transposed(node: Node, operands: list[Tensor]) -> Any:
+    product = node.op(*reversed(operands), **_with_sides_changed(node).attributes)
+    return product if product.shape == node.result.type.shape else reshape(product, shape=node.result.type.shape)
 
 
 def _contraction(node: Node, operands: list[Tensor]) -> Any:

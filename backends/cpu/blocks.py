@@ -65,7 +65,7 @@ def cut_by_columns(nest: Nest, unit: int, least: int) -> Block | None:
 
     `least` is a multiple of the unit, or less than it.
     """
-    if nest.cut is not Cut.COLUMNS or not nest.split:
+    if nest.cut is not Cut.COLUMNS or not (nest.split or nest.product is not None):
         return None
     columns = nest.columns
     size = max(least, unit)

@@ -40,6 +40,7 @@ from graphc.backends.cpu.dots import DOT, Dots
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
+from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
@@ -59,7 +60,7 @@ GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", 
 COLLIDING = 2048  # rows of B that are a multiple of this many bytes apart crowd into few sets of the caches
 COPIED_COLUMNS = 256
 MANY_ROWS = 32  # from here on a copy of B is read often enough
-WIDE = 256  # bytes of a row of B that one row of A is multiplied with at once
+WIDE = 256  # bytes of a row of B that one row of A is multiplied with at once, at least
 
 
 def panel_width(dtype: str) -> int:
@@ -199,23 +200,31 @@ class Gemm(IrFunction):
     ) -> None:  # fmt: skip
         """One row of C from a B that lies row by row: tiles of many vectors, then panels for what is left."""
         right, b_panel, b_depth = panels
-        size, vectors = self.tiling.size, WIDE // (self.tiling.lanes * self.tiling.size)
-        step = vectors * self.tiling.lanes
+        size, known_bytes = self.tiling.size, None if known is None else known * self.tiling.size
         strides = Strides(*(s if isinstance(s, int) else None for s in (self.a_row, self.a_depth)))
-        tile = emit_tile(self.module, Tile(self.tiling, 1, vectors, False), strides)
         a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
+        done, done_known = word(0), 0
+        wide = machine().row_bytes
+        while wide >= WIDE:
+            step, of_rest = wide // size, None if known_bytes is None else known_bytes - done_known
+            if of_rest is None or of_rest >= wide:
+                tile = emit_tile(self.module, Tile(self.tiling, 1, step // self.tiling.lanes, False), strides)
 
-        def wide(j: ir.Value) -> None:
-            from_j, to_j = at(b, right, times(b, j, size)), at(b, c, times(b, j, size))
-            b.call(tile, [depth, a, a_row, a_depth, from_j, word(b_depth), to_j, c_row, b.sub(n, j), resume])
+                def columns(j: ir.Value, tile: Any = tile) -> None:
+                    from_j, to_j = at(b, right, times(b, j, size)), at(b, c, times(b, j, size))
+                    b.call(tile, [depth, a, a_row, a_depth, from_j, word(b_depth), to_j, c_row, b.sub(n, j), resume])
 
-        whole = b.sub(n, b.srem(n, word(step)))
-        count_up(b, 0, whole, step, wide, "wide")
-        if known is not None and known % step == 0:
+                rest = b.sub(n, done)
+                stop = b.add(done, b.sub(rest, b.srem(rest, word(step))))
+                count_up(b, done, stop, step, columns, "wide")
+                done = stop
+                done_known += 0 if of_rest is None else of_rest // wide * wide
+            wide //= 2
+        if known is not None and known * size == done_known:
             return
-        from_whole, to_whole = at(b, right, times(b, whole, size)), at(b, c, times(b, whole, size))
-        rest = None if known is None else known % step
-        self._rows(b, b.sub(n, whole), rest, depth, a, (from_whole, b_panel, b_depth), to_whole, resume)
+        left = None if known is None else known - done_known // size
+        from_done, to_done = at(b, right, times(b, done, size)), at(b, c, times(b, done, size))
+        self._rows(b, b.sub(n, done), left, depth, a, (from_done, b_panel, b_depth), to_done, resume)
 
     @property
     def _line(self) -> int:

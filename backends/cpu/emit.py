@@ -22,6 +22,7 @@ from graphc.backends.cpu.emit_rows import Rows
 from graphc.backends.cpu.emit_short_rows import has_tiny_rows
 from graphc.backends.cpu.jobs import AS_VECTORS
 from graphc.backends.cpu.kernel_source import KernelSource
+from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.product_writer import product_lines
 from graphc.backends.cpu.writer import Writer, collapse, indices
 from graphc.backends.nests.nest import Index, Nest, Pass, Statement
@@ -257,7 +258,15 @@ class _Emitter:
 
 
 def _least_of_block(nest: Nest) -> int:
-    """Columns of a block: fewer where a block belongs to several products, and there are not many."""
+    """Columns of a block: fewer where a block belongs to several products, and there are not many.
+
+    A single row times a matrix reads long pieces of each of its rows, where that leaves enough blocks for threads.
+    """
+    if nest.product is not None and nest.product.rows == 1 and isinstance(nest.columns, int):
+        wide = machine().row_bytes // nest.product.result.dtype.itemsize
+        while wide > BLOCK and nest.columns < FEW_BLOCKS * wide:
+            wide //= 2
+        return wide
     is_short = isinstance(nest.columns, int) and nest.columns < FEW_BLOCKS * BLOCK
     return BLOCK // 2 if nest.beside and is_short else BLOCK
 

@@ -125,7 +125,8 @@ class ProductLines:
         start = f"slice * {self.writer.extent(self._result_elements)}"
         if self.block is not None:
             i = "(i - top)" if self.has_stretches else "i"
-            return f"{self.product.result.name}[{start} + {i} * {self.block.columns} + j - block]"
+            row = f" + {i} * {self.block.columns}" if self.nest.split else ""  # none where a row is the whole domain
+            return f"{self.product.result.name}[{start}{row} + j - block]"
         if self.by_lines:
             columns = self.writer.extent(self.product.columns)
             return f"{self.product.result.name}[{start} + (i - line_begin) * {columns} + j]"

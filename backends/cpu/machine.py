@@ -43,6 +43,11 @@ class Machine:
     caches: tuple[int, int, int]
     cores: int
 
+    @property
+    def row_bytes(self) -> int:
+        """What half of the vector registers hold: so much of a matrix's row is multiplied with one number at once."""
+        return max(256, self.vector_registers // 2 * self.vector_bytes)
+
     def __str__(self) -> str:
         levels = ", ".join(f"L{level} {_size(size)}" for level, size in enumerate(self.caches, 1))
         rows = {

@@ -36,6 +36,7 @@ LONG = 64  # what a named dim is taken to be at least, where there are several
 LONG_DEPTH = 1024  # the same, of one axis: only groups of its places can be given to threads
 MOST_TAPS = 9  # of a line of a depthwise kernel, where the steps at the ends of an image's lines are written out
 MOST_ENDS = 16  # such steps at either end
+LEAST_OF_ROW = 8  # columns of a matrix that a row is multiplied with
 LEAST_RUN = 4  # neighbours that make a run of the depth, or a line of rows, worth a loop
 
 
@@ -185,6 +186,21 @@ def product_of(node: Node, producer: Producer) -> MatrixProduct:
 def fits_a_kernel(node: Node) -> bool:
     """Whether a contraction can be computed well if both operands lie in memory row by row."""
     product = _product(node, *(contiguous(operand) for operand in node.operands))
+    return product.is_simple and product.suits
+
+
+def is_row_times_matrix(node: Node) -> bool:
+    """Whether a contraction is of a row and a matrix that is kept row by row: v @ w.
+
+    As a sum of products along the depth it would read the matrix by columns, or turn it around; that is as well for
+    very few of them.
+    """
+    product = _product(node, *(contiguous(operand) for operand in node.operands))
+    if node.op is grouped_dot or node.result.type.dtype not in (f32, f64) or product.is_packed:
+        return False
+    rows, columns, depth = extent_of(product.rows), extent_of(product.columns), extent_of(product.depth)
+    if rows != 1 or depth == 1 or (isinstance(columns, int) and columns < LEAST_OF_ROW):
+        return False
     return product.is_simple and product.suits
 
 
