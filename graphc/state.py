@@ -179,9 +179,12 @@ class Cell(Operators):
             raise TraceError(f"{self.name or self.kind}: in a trace only the whole can be written: p[...] = value")
 
     def commit(self, array: np.ndarray[Any, Any]) -> None:
-        """Take over an array that no one else writes to, of the right dtype; bumps the version."""
+        """Take over an array that no one else writes to, of the right dtype; bumps the version.
+
+        One that does not lie row by row, such as a transpose, is copied: kernels read state by its address.
+        """
         with self.turn:
-            self._array = seal(array)
+            self._array = seal(np.asarray(array, order="C"))
             self.is_lent = False
             self.follow(None)
             self._version += 1

@@ -324,3 +324,16 @@ def test_executables_run_side_by_side() -> None:
             np.testing.assert_array_equal(executables[number](x), expected[number])
 
     in_threads(3, call)
+
+
+@pytest.mark.parametrize("write", [gc.Cell.assign, lambda cell, value: cell.commit(value.copy(order="K"))])
+def test_state_that_is_written_as_a_transpose_lies_row_by_row(write: Callable[[gc.Cell, Array], None]) -> None:
+    """Kernels read state by its address: `w.assign(v.T)` must not leave the columns of w side by side."""
+    w = gc.Cell(np.zeros((3, 4), np.float32), name="w")
+    value = np.arange(12, dtype=np.float32).reshape(4, 3).T
+    executable = gc.compile(gc.trace(lambda x: w + x, gc.f32[3, 4]))
+    x = np.zeros((3, 4), np.float32)
+    for _ in range(3):
+        write(w, value)
+        assert w.storage.flags.c_contiguous
+        np.testing.assert_array_equal(executable(x), value)
