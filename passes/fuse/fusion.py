@@ -9,7 +9,7 @@ are repeated in every region that reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from graphc.dim import Extent
@@ -49,9 +49,9 @@ def fuse_with_ledger(graph: Graph) -> tuple[Graph, Ledger]:
             if made is not None:
                 nodes.append(with_filling(kernel, made))
             else:
-                nodes.append(_region_node(graph, [kernel], wanted, grouping.floats) if views else kernel)
+                nodes.append(_region_node(graph, [kernel], wanted, grouping) if views else kernel)
         elif kernel.members:
-            region = _region_node(graph, kernel.members, wanted, grouping.floats, repeated.get(position, set()))
+            region = _region_node(graph, kernel.members, wanted, grouping, repeated.get(position, set()))
             nodes += by_lines(region, names)
         positions |= dict.fromkeys(nodes[len(positions) :], position)
     fused, chains = chain_kernels(graph.with_(nodes=tuple(nodes)))
@@ -89,16 +89,16 @@ def _region_node(
     graph: Graph,
     members: Sequence[Node],
     wanted: AbstractSet[Value],
-    floats: Callable[[Node], bool],
+    grouping: Grouping,
     repeated: AbstractSet[Node] = frozenset(),
 ) -> Node:
     """Ops as one node: itself where it is a single op over values in memory, else `fused` with a region.
 
-    What `floats` is brought into every region that reads it.
+    What floats in the grouping is brought into every region that reads it.
     """
 
     def is_repeated(value: Value) -> bool:
-        return value in graph.producers and floats(graph.producers[value])
+        return value in graph.producers and grouping.floats(graph.producers[value])
 
     if len(members) == 1 and not any(map(is_repeated, members[0].operands)):
         return members[0]
@@ -142,7 +142,7 @@ def _region_node(
         return loaded[value]
 
     def copy(node: Node) -> None:
-        whole = [] if floats(node) else reads_at_places(node, graph.producers.get)
+        whole = [] if grouping.floats(node) else reads_at_places(node, grouping.producer)
         brought = tuple(load(o) if i in whole else bring(o) for i, o in enumerate(node.operands))
         for result in node.results:
             inside[result] = Value(result.name, result.type)

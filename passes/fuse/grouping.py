@@ -40,7 +40,7 @@ class Grouping:
         self._index = {node: number for number, node in enumerate(graph.nodes)}
         self._of_layers = _numbers_of_layers(graph)
         self.turned = turned_views(graph)
-        self.margins = margins_in_place(graph)
+        self.margins = margins_in_place(graph, self.producer)
         for node in _by_stage(graph, self._of_layers, self.bounds, self.turned):
             if node in self.turned:
                 self.materialize(node.result)
@@ -55,6 +55,14 @@ class Grouping:
     def floats(self, node: Node) -> bool:
         """Whether every kernel that reads a node repeats it: a view that no kernel turns around, or margins."""
         return node in self.margins or (is_floating(node) and node not in self.turned)
+
+    def producer(self, value: Value) -> Node | None:
+        """What makes a value within the kernels that read it; None for a view that a kernel has turned around.
+
+        So products, too, are what they will be in their regions, where it is an array in memory.
+        """
+        node = self.graph.producers.get(value)
+        return None if node in self.turned else node
 
     # -- one op -------------------------------------------------------------------------------------------------------
 
@@ -71,7 +79,7 @@ class Grouping:
             for operand in node.operands:
                 if self._home(operand) is group:
                     self.refusals[operand, node] = refusal.reason
-        group = Group(domain_of(node), self.graph.producers.get, len(self.kernels))
+        group = Group(domain_of(node), self.producer, len(self.kernels))
         refusal = group.admit(node)
         if refusal is not None:
             self._alone(node)
@@ -104,7 +112,7 @@ class Grouping:
 
     def _prepare_operands(self, node: Node) -> None:
         """Arrays that are read as a whole lie in memory, even as views; but products read some views in place."""
-        for i in reads_at_places(node, self.graph.producers.get):
+        for i in reads_at_places(node, self.producer):
             self.materialize(node.operands[i])
 
     # -- joining ------------------------------------------------------------------------------------------------------
@@ -248,7 +256,7 @@ class Grouping:
         if not other.contractions and not is_read:
             orders.append([*group.members[:-1], *other.members, group.members[-1]])
         for order in orders:
-            merged = Group(group.domain, self.graph.producers.get, group.position)
+            merged = Group(group.domain, self.producer, group.position)
             if all(merged.admit(member) is None for member in order):
                 return merged
         return None
@@ -258,9 +266,9 @@ class Grouping:
         return any(self._source(member.operands[i]) in values for member in group.members for i in reads_memory(member))
 
     def _source(self, value: Value) -> Value:
-        """The value that a chain of views starts from, stored or not."""
+        """The value that a chain of views starts from, stored or not, and below margins that products read in place."""
         node = self.graph.producers.get(value)
-        while node is not None and is_floating(node) and node.operands:
+        while node is not None and (is_floating(node) or node in self.margins) and node.operands:
             value = node.operands[0]
             node = self.graph.producers.get(value)
         return value
@@ -319,7 +327,7 @@ class Grouping:
         rest = [member for member in kernel.members if member not in kernel.contractions]
         copies = [member for member in rest if (member, kernel.position) in self.recomputed]
         own = [member for member in rest if (member, kernel.position) not in self.recomputed]
-        merged = Group(kernel.domain, self.graph.producers.get, kernel.position)
+        merged = Group(kernel.domain, self.producer, kernel.position)
         order = (*kernel.contractions, *copies, node, *own)  # the node may read earlier copies
         return merged if all(merged.admit(each) is None for each in order) else None
 

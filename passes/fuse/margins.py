@@ -14,7 +14,7 @@ from __future__ import annotations
 from graphc.dim import Extent
 from graphc.ir import Literal, Value
 from graphc.passes.fuse.strided import Margin, Producer, Strided, strided, through
-from graphc.passes.fuse.views import has_plain_margins
+from graphc.passes.fuse.views import has_plain_margins, is_floating
 
 
 def within_margins(value: Value, producer: Producer) -> Strided | None:
@@ -27,6 +27,9 @@ def within_margins(value: Value, producer: Producer) -> Strided | None:
     if node is None or not has_plain_margins(node) or node.attributes["value"] or isinstance(node.operands[0], Literal):
         return None
     image = strided(node.operands[0], producer)
+    below = producer(image.base)
+    if below is not None and is_floating(below):  # an `iota`, say: no array is below the margins
+        return None
     low, high, shape = node.attributes["low"], node.attributes["high"], node.operands[0].type.shape
     sides = [axis for axis in range(len(shape)) if low[axis] or high[axis]]
     margins = []

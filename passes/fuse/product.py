@@ -222,19 +222,21 @@ def reads_in_place(node: Node, operand: int, producer: Producer) -> bool:
     return (product.left, product.right)[operand].base is not node.operands[operand]
 
 
-def margins_in_place(graph: Graph) -> frozenset[Node]:
+def margins_in_place(graph: Graph, producer: Producer) -> frozenset[Node]:
     """The `pad`s that nobody reads but products, which know the margins themselves: no kernel stores their results."""
-    return frozenset(node for node in graph.nodes if has_plain_margins(node) and _is_read_within(node.result, graph))
+    return frozenset(
+        node for node in graph.nodes if has_plain_margins(node) and _is_read_within(node.result, graph, producer)
+    )
 
 
-def _is_read_within(value: Value, graph: Graph) -> bool:
+def _is_read_within(value: Value, graph: Graph, producer: Producer) -> bool:
     """Whether all that reads a padded image, through views, are products that read the image without its margins."""
-    users, producer = graph.users.get(value, ()), graph.producers.get
+    users = graph.users.get(value, ())
     if graph.is_result(value) or not users:
         return False
     for user in users:
         if is_floating(user):
-            if not _is_read_within(user.result, graph):
+            if not _is_read_within(user.result, graph, producer):
                 return False
         elif user.op is not grouped_dot or user.operands[1] is value or not product_of(user, producer).left.margins:
             return False

@@ -39,7 +39,7 @@ def domain_of(node: Node) -> Shape:
 
 def group_of(region: Graph) -> Group:
     """The group that a region was made of."""
-    margins = margins_in_place(region)
+    margins = margins_in_place(region, region.producers.get)
     members = [node for node in region.nodes if not is_floating(node) and node not in margins]
     # Members that span rows, columns or nothing have fewer axes than the domain; a view has no members. Where parts are
     # joined, the domain is that of a part.
