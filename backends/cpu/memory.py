@@ -201,8 +201,10 @@ class Memory:
         """Whatever runs within, the state is then as it was before."""
         cells = [cell for old, _ in self.interface.updates if (cell := self.cells[old]) is not None]
         before = [cell.storage.copy() for cell in cells]
-        yield
-        self.status[:] = 0
-        for cell, array in zip(cells, before, strict=True):
-            if not np.array_equal(cell.storage, array, equal_nan=array.dtype.kind == "f"):
-                cell.commit(array)
+        try:
+            yield
+        finally:
+            self.status[:] = 0
+            for cell, array in zip(cells, before, strict=True):
+                if cell.storage.tobytes() != array.tobytes():
+                    cell.commit(array)
