@@ -133,6 +133,26 @@ def test_addresses_stay_where_new_values_cannot_be_written_over_the_old(update: 
     assert changes == [(*changes[0][:2], changes[0][2] + i) for i in range(5)]
 
 
+def test_a_profile_that_is_interrupted_leaves_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = gc.Cell(np.zeros((N, N), np.float32))
+
+    def count(x: Any) -> Any:
+        cell.assign(cell + x)
+        return gc.sum(x)
+
+    executable = gc.compile(count, inputs=gc.f32[N, N])
+    executable(np.ones((N, N), np.float32))
+
+    def interrupted(native: Any, binding: Any, repeats: int) -> None:
+        native.run(binding)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graphc.backends.cpu.executable.profile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        executable.profile(np.ones((N, N), np.float32))
+    np.testing.assert_array_equal(np.array(cell, copy=True), 1.0)
+
+
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
