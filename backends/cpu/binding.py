@@ -98,6 +98,8 @@ class Binding:
         source = step.source
         units, worth = self._number(source.units), self._number(source.cost) // SLICE_COST
         most = min(source.most_slices or MOST_SLICES, MOST_SLICES, max(FEW_SLICES, units // source.together))
+        if units > most:
+            most = 1 << max(most, 1).bit_length() - 1
         return max(1, min(units, most, 1 << max(worth - 1, 0).bit_length()))
 
     # -- state --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@
 
 Nothing is copied from step to step. A carry lies where the step before wrote it: in the stack, where the new carry is
 stacked; at the next place of the stack, where the carry is stacked as it is before each step; else in one of two
-arrays, in turns. The last step writes to the array of the result.
+arrays, in turns. The last step writes to the array of the result; where nobody reads that, what computes it alone is
+left out: the gradient of the first %h0 is not worth a product.
 """
 
 from __future__ import annotations
@@ -95,6 +96,13 @@ class Loop:
         """The other operands."""
         return (*self.operands[: len(self.carries)], *self.operands[len(self.carries) + self.scanned :])
 
+    def _last_steps(self) -> list[Step]:
+        """The steps of the last turn: without those that lead to nothing but carries which nobody reads."""
+        outputs = self.inner.graph.outputs
+        read = [outputs[number] for number, _ in self.stacks]
+        read += [outputs[carry.after] for carry in self.carries if carry.last or carry.stacked_after]
+        return self.inner.steps_for(read)
+
     def calls(self, number: Callable[[Extent], int], address: Address, around: Steps) -> Iterator[Called]:
         """The programs to be called, one after another, each with what its arrays are outside of the loop.
 
@@ -163,7 +171,8 @@ class Loop:
             spots |= {carry.before: left(carry, turn - 1) for carry in self.carries}
             spots |= {outputs[number]: moved(stack, turn) for number, stack in self.stacks}
             spots |= {outputs[carry.after]: left(carry, turn) for carry in self.carries}
-            yield self.inner, _with(spots, address), self.inner.steps
+            steps = self.inner.steps if turn < count - 1 else self._last_steps()
+            yield self.inner, _with(spots, address), steps
         for carry in self.carries:
             if carry.last is not None and (not count or carry.stacked_after is not None):
                 yield copied(carry, left(carry, count - 1), (carry.last, 0))

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -104,6 +104,15 @@ class Steps:
             yield step
             if step.loop is not None:
                 yield from step.loop.every_step()
+
+    def steps_for(self, results: Iterable[Value]) -> list[Step]:
+        """The steps that some results need, and those that may fail."""
+        wanted, found = set(map(self.root, results)), []
+        for step in reversed(self.steps):
+            if step.may_fail or any(self.root(value) in wanted for value in results_of(step)):
+                found.append(step)
+                wanted.update(self.root(v) for b, v in step.operands.items() if b.role == "input")
+        return found[::-1]
 
     def preparation(self) -> Steps:
         """The steps that depend on state alone as a program; its results are what the other steps read."""

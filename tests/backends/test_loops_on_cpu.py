@@ -112,6 +112,19 @@ def test_a_last_carry_that_nobody_reads_is_not_written() -> None:
     assert len(entries(exe)) == 4
 
 
+def test_the_last_turn_computes_no_carry_that_nobody_reads() -> None:
+    """The gradient of a first state, where it is not asked for, is a product less."""
+
+    def loss(h: Any, w: Any, xs: Any) -> Any:
+        return gc.sum(gc.scan(lambda h, x: (gc.tanh(h @ w + x),) * 2, h, xs)[1])
+
+    arrays = [array.astype(np.float32) for array in draw([(2, 8), (8, 8), (4, 2, 8)])]
+    graph = gc.trace(loss, gc.f32["N", 8], gc.f32[8, 8], gc.f32["T", "N", 8])
+    with_first = same_on_both(gc.grad(graph, wrt=["w", "h"]), *arrays)
+    without = same_on_both(gc.grad(graph, wrt=["w"]), *arrays)
+    assert len(entries(without)) == len(entries(with_first)) - 1
+
+
 def test_a_scan_may_update_state_from_itself() -> None:
     """The state is read at the first place and written at the last one."""
 
