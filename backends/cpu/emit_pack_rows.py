@@ -3,13 +3,16 @@
     pack_rows_f32(here, deep, address(relu_in, top * 2048 + left), 2048, 1, address(panels_out, …), 2048)
 
 A kernel that is cut by columns reads all of its left operand for each block of them. Where its rows are a multiple of
-4 KB apart, or it is read by columns, `gemm` would copy it to the stack as often.
+4 KB apart, or it is read by columns, `gemm` would copy it to the stack as often. So would each of two weight gradients,
+cut by rows, which read one gradient by columns: those of a recurrent layer do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 
+from graphc.backends.cpu.emit import TILED_ROWS
 from graphc.backends.cpu.emit_product import tile_height
 from graphc.backends.cpu.kernel_source import MOVED, KernelSource
 from graphc.backends.cpu.left_operand import SETS_OF_CACHE
@@ -24,6 +27,7 @@ from graphc.types import TensorType
 LEAST_COLUMNS = 128  # two blocks at least
 LEAST_ROWS = 64  # of an operand that is read by columns
 DEPTH_OF_UNIT = 256  # columns of a panel that one slice packs: what threads have written, all of them read again
+PANELS_OF_UNIT = 8  # side by side in memory, where columns are contiguous
 
 
 def packs_rows(nest: Nest) -> bool:
@@ -39,6 +43,21 @@ def packs_rows(nest: Nest) -> bool:
         size = computing(product.result.dtype).itemsize
         return isinstance(row.left, int) and row.left * size % SETS_OF_CACHE == 0 and row.extent != 1
     return row.left == 1 and not (isinstance(row.extent, int) and row.extent < LEAST_ROWS)
+
+
+def reads_columns(nest: Nest) -> bool:
+    """Whether a nest that is cut by rows, in whole tiles, copies the columns of its left operand."""
+    product = nest.product
+    if product is None or nest.cut is not Cut.ROWS or product.axes.keeps_columns or product.axes.is_by_lanes:
+        return False
+    axes, rows = product.axes, product.rows
+    return len(axes.depth) == 1 and axes.row.left == 1 and isinstance(rows, int) and rows >= TILED_ROWS
+
+
+def left_panels_key(product: Product) -> Hashable:
+    """What the panels of a matrix depend on besides the matrix."""
+    axes, (depth,) = product.axes, product.axes.depth
+    return "left", (axes.row.extent, axes.row.left), (depth.extent, depth.left), axes.left.offset
 
 
 def with_packed_rows(nest: Nest) -> Nest:
@@ -64,7 +83,8 @@ def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSo
     axes, (depth,) = product.axes, product.axes.depth
     row = RowWords(source, panels)
     blocks = (depth.extent + (DEPTH_OF_UNIT - 1)) // DEPTH_OF_UNIT
-    units = (product.rows + (height - 1)) // height * blocks
+    tall = height * (PANELS_OF_UNIT if axes.row.left == 1 else 1)
+    units = (product.rows + (tall - 1)) // tall * blocks
     rows, k, count, across = (row.number(extent) for extent in (product.rows, depth.extent, units, blocks))
     start, by_row, by_depth = row.number(axes.left.offset), row.number(axes.row.left), row.number(depth.left)
     read = "address, extent" if row.lines else "address"
@@ -80,9 +100,9 @@ def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSo
             f"    panels_out = {name}(row, 2)",
             *row.lines,
             f"    for unit in range(share({count}, slice, slices), share({count}, slice + 1, slices)):",
-            f"        top = unit // {across} * {height}",
+            f"        top = unit // {across} * {tall}",
             f"        left = unit % {across} * {DEPTH_OF_UNIT}",
-            f"        here = min({height}, {rows} - top)",
+            f"        here = min({tall}, {rows} - top)",
             f"        deep = min({DEPTH_OF_UNIT}, {k} - left)",
             f"        matrix = address(matrix_in, {start} + top * {by_row} + left * {by_depth})",
             f"        panel = address(panels_out, top * {k} + left * {height})",

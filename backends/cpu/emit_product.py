@@ -343,7 +343,8 @@ class ProductLines:
                 b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *b_group, *self._column(1))
                 panel, step = str(self.width), ex(depth.right)
             if product.left_panels is not None:
-                first = [("top", depth.extent)] if self._in_stretch else []
+                places = {"top": self._in_stretch, "begin": self.block is None}
+                first = [(name, depth.extent) for name, is_first in places.items() if is_first]
                 self._call(
                     f"gemm_panels_{self.name}", rows, self._columns, ex(depth.extent),
                     self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride),

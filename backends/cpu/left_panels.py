@@ -19,14 +19,17 @@ from llvmlite import ir
 from graphc.backends.cpu.contraction import Gemm, panel_width
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.ir_function import IrFunction
-from graphc.backends.cpu.left_operand import DEEPER_BYTES, DEPTH_BYTES, AsItIs
+from graphc.backends.cpu.left_operand import COLUMNS_AHEAD, DEEPER_BYTES, DEPTH_BYTES, AsItIs
 from graphc.backends.cpu.microkernel import Strides
 from graphc.backends.cpu.packing import transpose
 from graphc.backends.cpu.vector_ir import (
+    I32,
+    POINTER,
     Tiling,
     Word,
     at,
     count_up,
+    intrinsic,
     smaller,
     times,
     word,
@@ -72,13 +75,20 @@ class RowPacking(IrFunction):
         self.row, self.depth = times(b, given["a_row"], size), times(b, given["a_depth"], size)
         whole = b.sub(self.k, b.srem(self.k, word(self.tiling.lanes)))
 
-        def panel(i: ir.Value) -> None:
+        def place(i: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
             source = at(b, given["a"], times(b, self.row, i))
             target = at(b, given["packed"], times(b, times(b, word(given["depth"]), size), i))
-            last = b.sub(smaller(b, b.sub(self.m, i), height), word(1))
-            if self.row == size:
-                count_up(b, 0, self.k, 1, lambda p: self._neighbours(p, source, target, last), "column")
-                return
+            return source, target, b.sub(smaller(b, b.sub(self.m, i), height), word(1))
+
+        def column(p: ir.Value) -> None:
+            count_up(b, 0, self.m, height, lambda i: self._neighbours(p, *place(i)), "panel")
+
+        if self.row == size:
+            count_up(b, 0, self.k, 1, column, "column")
+            return
+
+        def panel(i: ir.Value) -> None:
+            source, target, last = place(i)
             unit = b.icmp_signed("==", word(self.depth), word(size))
             stop = b.select(unit, whole, word(0))
             count_up(b, 0, stop, self.tiling.lanes, lambda p: self._square(p, source, target, last), "square")
@@ -105,6 +115,8 @@ class RowPacking(IrFunction):
         """One column whose elements lie side by side; where rows are missing, zeros."""
         b, v, lanes, size, height = self.b, self.v, self.tiling.lanes, self.tiling.size, self.tiling.rows
         from_p, to_p = at(b, source, times(b, self.depth, p)), at(b, target, times(b, p, height * size))
+        prefetch = intrinsic(b.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
+        b.call(prefetch, [at(b, from_p, times(b, self.depth, COLUMNS_AHEAD)), I32(0), I32(3), I32(1)])
         for first in range(0, height, lanes):
             count = min(lanes, height - first)
             there = smaller(b, b.sub(b.add(last, word(1)), word(first)), count)

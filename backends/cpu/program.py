@@ -17,7 +17,7 @@ from functools import cached_property
 from graphc.backends.cpu.ahead import Rows, sequences_ahead
 from graphc.backends.cpu.blocks import goes_by_stretches
 from graphc.backends.cpu.emit_pack import can_be_packed_before, emit_pack, packs_in_every_slice, packs_operand
-from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, packs_rows
+from graphc.backends.cpu.emit_pack_rows import emit_pack_rows, left_panels_key, packs_rows, reads_columns
 from graphc.backends.cpu.emit_short_rows import holds_up_rows
 from graphc.backends.cpu.emit_transpose import emit_transpose
 from graphc.backends.cpu.index_checks import CHECK_INDICES, IndexCheck, can_fail, checks_first, index_checks
@@ -108,7 +108,7 @@ class Program(Steps):
         rows = Rows.of(nest) if self._fills_sequence(results) else None
         packed_before = packs_in_every_slice(nest) or self._multiplies_steady_matrix(nest, outer)
         packed_before |= rows is not None and packs_operand(nest)
-        packed_rows = packs_rows(nest)
+        packed_rows = packs_rows(nest) or (reads_columns(nest) and self._is_read_so_again(node, nest, outer))
         by_stretches = goes_by_stretches(nest, packed_before=packed_before)
         home = None if by_stretches else self._home_of_product(nest, outer, shares)
         source, key, nest = lowered.source(home, packed_before=packed_before, packed_rows=packed_rows)
@@ -186,10 +186,30 @@ class Program(Steps):
 
     def _packed_rows(self, product: Product, outer: dict[Value, Value]) -> Value:
         """The panels of a product's left operand, the same way."""
-        matrix, axes = outer[_value_of(product.lhs)], product.axes
+        matrix = outer[_value_of(product.lhs)]
         assert product.left_panels is not None
-        key = "left", self.root(matrix), axes.depth, axes.row, axes.left.offset
+        key = self.root(matrix), left_panels_key(product)
         return self._packed_by(emit_pack_rows, key, product, matrix, _value_of(product.left_panels))
+
+    def _is_read_so_again(self, node: Node, nest: Nest, outer: dict[Value, Value]) -> bool:
+        """Whether another product reads the columns of a nest's left operand, so that both can have the same panels."""
+        assert nest.product is not None
+        key, arrays = left_panels_key(nest.product), [self.root(outer[_value_of(nest.product.lhs)])]
+        for array in arrays:
+            for user in self.graph.users.get(array, ()):
+                if _is_alias(user):
+                    arrays.append(user.result)
+                elif user is not node and (user.op.name == "fused" or _fits_a_nest(user)):
+                    region, operands, _ = region_of(user)
+                    if is_chain(region):
+                        continue
+                    other = self._lowering.of(region)
+                    read = dict(zip(other.values, operands, strict=False))
+                    product = other.nest.product if reads_columns(other.nest) else None
+                    is_it = product is not None and read.get(_value_of(product.lhs)) is array
+                    if product is not None and is_it and left_panels_key(product) == key:
+                        return True
+        return False
 
     def _packed_by(
         self,

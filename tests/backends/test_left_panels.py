@@ -64,6 +64,10 @@ PACKED = {
         lambda x, w, v: (gc.exp(x @ w), x.T @ v),
         (gc.f32["N", 1024], gc.f32[1024, 160], gc.f32["N", 160]),
     ),
+    "two that read the same columns": (
+        lambda g, x, h: (gc.tanh(g.T @ x), gc.exp(gc.reshape(g, (-1, 1, 301))[:, 0].T @ h)),
+        (gc.f32["N", 301], gc.f32["N", 40], gc.f32["N", 24]),
+    ),
 }
 
 
@@ -84,6 +88,35 @@ def test_kernels_read_panels_that_were_packed_once(name):
             results, expected = (results,), (expected,)
         for result, wanted in zip(results, expected, strict=True):
             np.testing.assert_allclose(result, wanted, rtol=1e-5, atol=1e-5)
+
+
+def _kernels(function, *specs):
+    return [kernel.source for kernel in gc.compile(gc.trace(function, *specs)).kernels]
+
+
+def test_one_copy_serves_all_that_read_the_same_columns():
+    gradient, inputs, states = gc.f32["T", "N", 300], gc.f32["T*N", 40], gc.f32["T", "N", 24]
+
+    def both(g, x, h):
+        rows = gc.reshape(g, (-1, 300))
+        return rows.T @ x, gc.tensordot(g, h, axes=((0, 1), (0, 1)))
+
+    sources = _kernels(both, gradient, inputs, states)
+    assert len([source for source in sources if "pack_rows_f32(" in source]) == 1
+    assert len([source for source in sources if "gemm_panels_f32(" in source]) == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "specs"),
+    [
+        (lambda g, x: g.T @ x, (gc.f32["N", 300], gc.f32["N", 40])),
+        (lambda g, x, h: (g.T @ x, g[:, :256].T @ h), (gc.f32["N", 300], gc.f32["N", 40], gc.f32["N", 24])),
+        (lambda g, x, h: (g.T @ x, g @ h), (gc.f32["N", 300], gc.f32["N", 40], gc.f32[300, 24])),
+    ],
+    ids=["one reader", "other columns", "columns and rows"],
+)
+def test_columns_that_one_product_reads_are_not_packed_before(function, specs):
+    assert not any("pack_rows_f32(" in source for source in _kernels(function, *specs))
 
 
 def _plain(extent):
