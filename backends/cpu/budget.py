@@ -19,7 +19,7 @@ from graphc.errors import ArgumentError, MemoryBudgetError
 from graphc.ir import Graph
 from graphc.sizes import parse_bytes
 
-SMALL = 1 << 14  # bytes of a result that is cheaper to copy than to write in place: a quick call can do that
+SMALL = 1 << 15  # bytes of a result that is cheaper to copy than to write in place: a quick call can do that
 _NAMED = 5  # buffers that an error names
 
 

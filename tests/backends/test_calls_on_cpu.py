@@ -197,16 +197,16 @@ def test_memory_of_dropped_results_is_used_again() -> None:
 def test_tables_of_sizes_that_have_not_been_seen_for_long_are_dropped() -> None:
     executable = gc.compile(lambda x: (gc.exp(x), gc.sum(x)), inputs=gc.f64["N"])
     for _ in range(2):
-        for size in range(2600, 2740):
+        for size in range(4200, 4340):
             result, total = executable(np.full(size, 2.0))
             np.testing.assert_array_equal(result, np.exp(np.full(size, 2.0)))
             assert total == 2.0 * size
     assert len(executable._bindings) == 64
-    kept = executable._bindings[(2700,),]
-    for size in range(2800, 2900):
+    kept = executable._bindings[(4300,),]
+    for size in range(4400, 4500):
         executable(np.full(size, 2.0))
-        executable(np.full(2700, 2.0))
-    assert executable._bindings[(2700,),] is kept
+        executable(np.full(4300, 2.0))
+    assert executable._bindings[(4300,),] is kept
     assert len(executable._memory.results._shelves) == 64
 
 

@@ -207,7 +207,7 @@ def test_trouble_is_raised_and_changes_nothing() -> None:
 
 def test_results_of_up_to_16_kilobytes_are_copied() -> None:
     exe = gc.compile(lambda x: -x, inputs=gc.f32["N"])
-    for size in (300, 4096):
+    for size in (300, 8192):
         x = np.arange(size, dtype=np.float32)
         call = quick(exe, x)
         first, second = call((x,)), call((x + 1,))
@@ -219,7 +219,7 @@ def test_others_go_the_ordinary_way() -> None:
     """Results that kernels write to arrays of the caller's, several results, sums of gradients."""
     several = gc.compile(lambda x: (gc.sum(x), gc.max(x)), inputs=gc.f32["N"])
     large = gc.compile(lambda x: gc.exp(x), inputs=gc.f32["N"])
-    for exe, size in ((several, 4), (large, 4097)):
+    for exe, size in ((several, 4), (large, 8193)):
         x = np.ones(size, np.float32)
         assert quick(exe, x)((x,)) is None
     step = training(network(), accumulate=3)
