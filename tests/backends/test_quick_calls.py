@@ -205,7 +205,7 @@ def test_trouble_is_raised_and_changes_nothing() -> None:
     assert quick(step, X, Y)((X, Y)) is not None
 
 
-def test_results_of_up_to_16_kilobytes_are_copied() -> None:
+def test_results_of_up_to_32_kilobytes_are_copied() -> None:
     exe = gc.compile(lambda x: -x, inputs=gc.f32["N"])
     for size in (300, 8192):
         x = np.arange(size, dtype=np.float32)
