@@ -38,7 +38,7 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
     lines = [axis for axis in axes if axis is not along_source and axis is not along_target]
     row = RowWords(source, target)
     number = row.number
-    name = source.dtype.name
+    name, bits = source.dtype.name, f"f{8 * source.dtype.itemsize}"  # integers are moved as floats of their width are
     rows, columns = number(along_target.extent), number(along_source.extent)
     offset, target_row, begin = view.offset, along_source.written, ""
     if along_source.read == -1:  # from the lowest address on, into rows from the last one back
@@ -48,7 +48,7 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
     if lines:
         units = product_of_extents(axis.extent for axis in lines)
         body = _lines(lines, number, number(offset), begin)
-        body.append(f"        transpose_{name}({rows}, {columns}, read, {source_row}, turned, {target_step})")
+        body.append(f"        transpose_{bits}({rows}, {columns}, read, {source_row}, turned, {target_step})")
     else:
         units = (along_target.extent + (BAND - 1)) // BAND
         is_exact = isinstance(along_target.extent, int) and along_target.extent % BAND == 0
@@ -57,14 +57,14 @@ def emit_transpose(region: Graph, source: Buffer, target: Buffer) -> KernelSourc
             *([] if is_exact else [f"        rows = min({BAND}, {rows} - line * {BAND})"]),
             f"        read = address(read_in, line * {BAND} * ({source_row}) + {number(offset)})",
             f"        turned = address(turned_out, line * {BAND}{begin and ' + '}{begin})",
-            f"        transpose_{name}({band}, {columns}, read, {source_row}, turned, {target_step})",
+            f"        transpose_{bits}({band}, {columns}, read, {source_row}, turned, {target_step})",
         ]
     count = number(units)
     used = "address, extent" if row.lines else "address"
     text = "\n".join(
         [
             f"from graphc.backends.cpu.pointer import {used}, {name}, share",
-            f"from graphc.backends.cpu.transposing import transpose_{name}",
+            f"from graphc.backends.cpu.transposing import transpose_{bits}",
             "",
             "",
             "def kernel(row, slice, slices):",

@@ -18,7 +18,6 @@ from graphc.op import Kind
 from graphc.passes.fuse.product import at_least
 from graphc.passes.fuse.strided import Producer, Strided, strided, strides_of
 from graphc.passes.fuse.views import is_floating, is_squeeze
-from graphc.types import f32, f64
 
 LEAST_COLUMNS = 4  # of either side of a matrix that is turned around; shorter ones are walked element by element
 LEAST_TURNED = 8192  # elements of a view that is turned by a kernel of its own
@@ -37,7 +36,7 @@ def turned_axes(result: Value, view: Strided) -> list[Axis] | None:
 
     Neighbours in memory may come in reverse order, as a kernel's do in the gradient of a convolution: read is -1 then.
     """
-    if result.type.dtype not in (f32, f64):
+    if result.type.dtype.itemsize not in (4, 8):
         return None
     shape = result.type.shape
     axes: list[Axis] = []

@@ -86,11 +86,16 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64, gc.i32, gc.u32, gc.i64, gc.u64], ids=str)
 @pytest.mark.parametrize("name", VIEWS)
 def test_views_that_turn_matrices(name, dtype):
     shape, view = VIEWS[name]
-    x = np.random.default_rng(0).standard_normal(shape).astype(dtype.numpy)
+    drawn = np.random.default_rng(0)
+    x = (
+        drawn.standard_normal(shape).astype(dtype.numpy)
+        if dtype.is_float
+        else np.frombuffer(drawn.bytes(int(np.prod(shape)) * dtype.itemsize), dtype.numpy).reshape(shape)  # all bits
+    )
     for spec in (x, dtype["N", *shape[1:]]):
         exe = gc.compile(gc.trace(view, spec))
         assert [kernel.name for kernel in exe.kernels] == ["transpose"]
