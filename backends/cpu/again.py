@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,6 @@ from graphc.backends.executable import no_quick_call
 from graphc.ir import Literal
 
 Array = np.ndarray[Any, Any]
-
-SHORT = 1 << 18  # operations of a call that keeps Python's lock: 70 microseconds or so
 
 
 class Again:
@@ -47,6 +46,7 @@ class Again:
         "_serial",
         "_shelf",
         "_shelves",
+        "_walks",
         "binding",
         "place",
     )
@@ -59,8 +59,8 @@ class Again:
         self.place = form.place
         self._place_all = form.place_all
         self._native = native
-        is_serial = binding.serial_call is not None and binding.cost < SHORT
-        self._serial = form.run(binding.table_address, binding.entries, binding.status) if is_serial else None
+        self._walks = partial(form.run, binding.table_address, binding.entries, binding.status)
+        self._serial = self._walks() if self._keeps_the_lock else None
         self._preparation = preparation
         self._filled: list[Array] = []  # by the kernels of this call
         self._shelves = [
@@ -93,7 +93,17 @@ class Again:
             arrays = (*arrays, *filled)
         if self._serial is not None:
             return self._serial(arrays)
-        return NO_FIT if self._place_all(arrays) == NO_FIT else self._native(self.binding)
+        if self._place_all(arrays) == NO_FIT:
+            return NO_FIT
+        trouble = self._native(self.binding)
+        if self._keeps_the_lock:  # since now
+            self._serial = self._walks()
+        return trouble
+
+    @property
+    def _keeps_the_lock(self) -> bool:
+        """Whether calls keep Python's lock: they are over sooner than another thread could take it."""
+        return self.binding.serial_call is not None and self.binding.is_short
 
     def quick(
         self, repeat: int, clock: model_state.Clock, locks: Sequence[Any], watched: Sequence[Condition], memory: Any

@@ -19,6 +19,7 @@ from graphc.backends.cpu.array_form import ArrayForm
 from graphc.backends.cpu.loops import Array
 from graphc.backends.cpu.steps import Step, Steps
 from graphc.backends.cpu.table import Places, Table
+from graphc.backends.cpu.trial import Trial
 from graphc.backends.memory_plan import MemoryPlan, Request, plan_memory
 from graphc.dim import Extent, evaluate_extent
 from graphc.ir import Literal, Value
@@ -29,6 +30,8 @@ _PLURALS = {"parameter": "parameters", "buffer": "buffers", "slot": "optimizer s
             "hyperparameter": "hyperparameters", "rng": "random counter"}  # fmt: skip
 FEW_SLICES = 8  # that there are in any case, where units would better stay together
 SERIAL_COST = 1 << 17  # below this many operations in all, other threads would only be waited for
+DOUBTFUL_COST = 1 << 22  # below this many they may be
+SHORT_COST = 1 << 18  # 70 microseconds at most
 
 
 class Binding:
@@ -41,6 +44,7 @@ class Binding:
         self.views: dict[Value, np.ndarray[Any, Any]] = {}
         self.result_views: list[np.ndarray[Any, Any]] | None = None  # where all results are views of the arena
         self.serial_call: Callable[[], int] | None = None  # a call of the driver by this thread alone, once it is known
+        self.trial: Trial | None = None  # which has told whether it is to be
         self.form: ArrayForm | None = None  # of a call's arrays, where native code reads them
         self._small = small  # results of up to so many bytes lie in the arena and are copied
         self._taken: set[str] = set()
@@ -86,6 +90,16 @@ class Binding:
     def is_serial(self) -> bool:
         """Whether the caller alone is faster than the caller with helpers."""
         return self.cost < SERIAL_COST or all(call.slices == 1 for call in self.calls)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a call by this thread alone is done in microseconds."""
+        return self.cost < SHORT_COST or self.trial is not None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is still to be found out if the caller alone is faster."""
+        return self.cost < DOUBTFUL_COST and (self.trial is None or self.trial.is_alone is None)
 
     def _number(self, extent: Extent) -> int:
         return evaluate_extent(extent, self.dims)
@@ -275,7 +289,7 @@ class Binding:
         self.rows[self.arena_places] = self.arena_offsets + base
         self.rows[self.starts] = status
         self.base, self.status = base, status
-        self.serial_call = None
+        self.serial_call = self.trial = None
 
     def has_trouble(self) -> bool:
         """Whether a kernel has reported something in the status block."""

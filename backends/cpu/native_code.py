@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from graphc.backends.cpu import driver_source
@@ -21,6 +22,7 @@ from graphc.backends.cpu.kernels import Report, Source, interpreted, load
 from graphc.backends.cpu.steps import Steps
 from graphc.backends.cpu.table import HAS_FINISH
 from graphc.backends.cpu.threads import Native, Pool, shared_pool
+from graphc.backends.cpu.trial import Trial
 
 
 @dataclass
@@ -52,7 +54,7 @@ def compile_program(program: Steps, threads: int) -> Compiled:
 
 
 class _Runner:
-    """Calls the driver: alone for small steps, with the pool's helpers for others."""
+    """Calls the driver: alone for the smallest steps, with the pool's helpers for others; in doubt it tries both."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -64,9 +66,24 @@ class _Runner:
         if not count:
             return -1
         if binding.is_serial or self._pool.threads == 1:
-            binding.serial_call = self._pool.serial_call(binding.table_address, count, binding.status)
+            binding.serial_call = self._alone(binding)
             return binding.serial_call()
+        if binding.is_doubtful:
+            return self._try(binding)
         return self._pool.run(binding.table_address, count)
+
+    def _alone(self, binding: Binding) -> Callable[[], int]:
+        return self._pool.serial_call(binding.table_address, binding.entries, binding.status)
+
+    def _try(self, binding: Binding) -> int:
+        """Alone or with helpers, until it is known which is faster."""
+        if binding.trial is None:
+            together = partial(self._pool.run, binding.table_address, binding.entries)
+            binding.trial = Trial(self._alone(binding), together)
+        result = binding.trial.run()
+        if binding.trial.is_alone:
+            binding.serial_call = self._alone(binding)
+        return result
 
     def entry(self, binding: Binding, entry: int) -> None:
         """Run one entry alone."""
