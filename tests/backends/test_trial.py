@@ -35,8 +35,13 @@ def forever(*times: int) -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("alone", "together", "is_alone"),
-    [((6_000,), (9_000,), True), ((20_000,), (12_000,), False), ((7_000, 7_000, 90_000), (5_000, 8_000, 8_000), True)],
-    ids=["alone", "together", "in most turns"],
+    [
+        ((6_000,), (9_000,), True),
+        ((20_000,), (12_000,), False),
+        ((20_000,), (17_000,), True),
+        ((7_000, 7_000, 90_000), (5_000, 8_000, 8_000), True),
+    ],
+    ids=["alone", "together", "not worth it", "in most turns"],
 )
 def test_the_faster_way_is_found(alone: tuple[int, ...], together: tuple[int, ...], is_alone: bool) -> None:
     trial, taken = timed(forever(*alone), forever(*together))
