@@ -63,6 +63,7 @@ class _Emitter:
         self.reductions = Reductions(nest, self.writer)
         self.passes = Rows(nest, self.writer, self.reductions, positions)
         self.rows, self.columns = self.passes.rows, self.passes.columns
+        self.writer.unrolls = self.writer.unrolls or bool(self.rows.inner)
         if self.block is not None:
             self.columns.walk_blocks(self.block.columns)
 
@@ -125,7 +126,7 @@ class _Emitter:
             return (self.nest.columns + (self._unit - 1)) // self._unit
         if self._by_row_units:
             return (self.nest.rows + (self._row_unit - 1)) // self._row_unit
-        return self.product.units if self.product is not None and self.product.by_lines else self.nest.rows
+        return self.product.units if self.product is not None and self.product.by_lines else self.rows.units
 
     def _cost(self) -> Extent:
         statements = sum(1 for _ in self.nest.statements())

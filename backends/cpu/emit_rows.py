@@ -8,7 +8,8 @@
             ...
 
 Short rows go pass by pass over a block of rows (`emit_short_rows.py`); of long ones the next is fetched ahead
-(`emit_ahead.py`).
+(`emit_ahead.py`). Rows of a few numbers, such as the lines of a window, have loops of their own for their last axes:
+the indices of each would take longer than what there is to do.
 """
 
 from __future__ import annotations
@@ -18,10 +19,19 @@ from collections.abc import Sequence
 from graphc.backends.cpu.emit_ahead import TILE, Ahead, fetched_ahead
 from graphc.backends.cpu.emit_guarded import parts_of_columns
 from graphc.backends.cpu.emit_reductions import Reductions
-from graphc.backends.cpu.emit_short_rows import Section, ShortRows, short_rows
+from graphc.backends.cpu.emit_short_rows import TINY, Section, ShortRows, short_rows
 from graphc.backends.cpu.writer import Loops, Writer, collapse
 from graphc.backends.nests.nest import Index, Nest, Pass, Statement
 from graphc.backends.nests.scalar import start_of
+from graphc.passes.fuse.place import Cut
+
+NESTED = 1024  # rows within one turn of the outermost loop, which slices share
+
+
+def has_tiny_columns(nest: Nest) -> bool:
+    """Whether a row's indices take longer than the row. Not where sums take turns by the numbers of rows."""
+    is_alone = nest.cut is Cut.ROWS and nest.product is None and not nest.slice_accumulators
+    return is_alone and isinstance(nest.columns, int) and nest.columns <= TINY
 
 
 class Rows:
@@ -37,6 +47,8 @@ class Rows:
         self.short = short_rows(nest)
         self.ahead = None if limit else fetched_ahead(nest)
         self.rows = Loops("i", collapse(range(nest.split), nest.domain, positions), nest.domain)
+        if not limit and self.short is None and has_tiny_columns(nest):
+            self.rows.nest(NESTED)
         self.columns = Loops("j", collapse(range(nest.split, len(nest.domain)), nest.domain, positions), nest.domain)
 
     @property
@@ -56,9 +68,7 @@ class Rows:
         writer = self.writer
         if not self.has_passes:
             return
-        writer.line(f"for i in range({begin}, {end}):")
-        with writer.indented():
-            self.rows.write_indices(writer)
+        with self.rows.walk(writer, begin, end):
             for walk in self.nest.passes:
                 writer.statements(walk.lines, self.reductions.fold)
                 self._row_elements(walk)

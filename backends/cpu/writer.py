@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from graphc.backends.cpu import calls
 from graphc.backends.nests.nest import Buffer, Check, Compute, Fold, Index, Load, Nest, Product, Statement, Store
@@ -33,6 +33,7 @@ class Loops:
         self.variable = variable
         self.groups = groups
         self.block = 0  # numbers that the loop walks, from `block` on, all of which have the other indices alike
+        self.inner = 0  # groups, the last ones, that have loops of their own
         self._domain = domain
 
     def names(self) -> list[tuple[int, str]]:
@@ -41,12 +42,44 @@ class Loops:
             return [(self.groups[0][-1], self.variable)]
         return [(group[-1], f"{self.variable}{number}") for number, group in enumerate(self.groups)]
 
+    @contextmanager
+    def walk(self, writer: Writer, begin: str, end: str) -> Iterator[None]:
+        """Loops over all groups: one from `begin` to `end`, and one for each of the inner groups."""
+        outer = len(self.groups) - self.inner
+        with ExitStack() as loops:
+            variable = f"{self.variable}0" if self.inner and outer == 1 else self.variable
+            writer.line(f"for {variable} in range({begin}, {end}):")
+            loops.enter_context(writer.indented())
+            self.write_indices(writer)
+            for number in range(outer, len(self.groups)):
+                writer.line(f"for {self.variable}{number} in range({writer.extent(self._size(number))}):")
+                loops.enter_context(writer.indented())
+            yield
+
+    def nest(self, most: int) -> None:
+        """Give the last groups loops of their own, as long as all of these together have so many numbers at most."""
+        together: Extent = 1
+        for number in range(len(self.groups) - 1, 0, -1):
+            together = together * self._size(number)
+            if not isinstance(together, int) or together > most:
+                return
+            self.inner += 1
+
+    @property
+    def units(self) -> Extent:
+        """The numbers of the outermost loop."""
+        size: Extent = 1
+        for number in range(len(self.groups) - self.inner):
+            size = size * self._size(number)
+        return size
+
     def write_indices(self, writer: Writer) -> None:
         """The variables of several groups from the one of the loop."""
-        if len(self.groups) < 2:
+        outer = len(self.groups) - self.inner
+        if outer < 2:
             return
         rest = self.variable
-        for number in range(len(self.groups) - 1, 0, -1):
+        for number in range(outer - 1, 0, -1):
             size = self._size(number)
             text = writer.extent(size)
             if self.block and rest == self.variable:  # neighbours stay neighbours for the vectoriser

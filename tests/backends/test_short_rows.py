@@ -161,3 +161,26 @@ def test_rows_that_end_within_a_vector_are_not_rewritten_in_place(columns: int, 
     executable = same_on_both(gc.trace(affine_and_softmax, *(gc.f32[array.shape] for array in arrays)), *arrays)
     (kernel,) = (kernel for kernel in executable.kernels if kernel.nest.product is not None)
     assert (kernel.nest.product_home is None) == apart
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64, gc.i64, gc.bool])
+def test_tiny_rows_under_several_axes_have_loops_of_their_own(dtype: Any) -> None:
+    """Windows laid out side by side: the indices of their lines are not taken apart for each line."""
+
+    def windows(x: Any) -> Any:
+        taken = [x[:, i : i + 4, j : j + 6] for i in range(2) for j in range(3)]
+        return gc.permute_dims(gc.reshape(gc.stack(taken, axis=1), (-1, 2, 3, 4, 6)), (0, 3, 4, 1, 2))
+
+    draw = np.random.default_rng(0)
+    graph = gc.trace(lambda x: gc.permute_dims(x, (0, 3, 1, 4, 2)), dtype["N", 5, 3, 4, 7])
+    made = [(draw.standard_normal((n, 5, 3, 4, 7)) * 9).astype(dtype.numpy) for n in (2, 1, 0, 40)]
+    executable = same_on_both(graph, made[0])
+    (kernel,) = executable.kernels
+    assert "for i3 in range(7):" in kernel.source
+    for x in made[1:]:
+        same_results(executable, x)
+        for threads in (2, 3):
+            np.testing.assert_array_equal(executable(x), gc.compile(graph, threads=threads)(x))
+    for n in (1, 9):
+        x = (draw.standard_normal((n, 5, 8)) * 9).astype(dtype.numpy)
+        same_on_both(gc.trace(windows, dtype["N", 5, 8]), x)
