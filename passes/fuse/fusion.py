@@ -100,7 +100,8 @@ def _region_node(
     def is_repeated(value: Value) -> bool:
         return value in graph.producers and grouping.floats(graph.producers[value])
 
-    if len(members) == 1 and not any(map(is_repeated, members[0].operands)):
+    waits = any(member in grouping.bounds for member in members)  # its region says that it is to stay as it is
+    if len(members) == 1 and not waits and not any(map(is_repeated, members[0].operands)):
         return members[0]
     outputs = [
         result
@@ -151,6 +152,8 @@ def _region_node(
 
     for member in members:
         copy(member)
+    if len(nodes) == 1 and not waits:  # the views that it reads lie in memory
+        return members[0]
     region = Graph(members[-1].results[0].name, tuple(inputs), tuple(nodes), tuple(inside[o] for o in outputs))
     provenance = next((m.provenance for m in members if m.provenance.where), Provenance())
     return Node(find_op("fused"), tuple(operands), {}, tuple(outputs), (region,), provenance)

@@ -86,8 +86,7 @@ class Grouping:
             return
         self.kernels.append(group)
         self._entered(group, node)
-        if any(self.graph.producers.get(self._base(operand)) in self.turned for operand in node.operands):
-            self._absorb_others(group, node, numbers=False)  # what stood before the kernel that turns the view
+        self._absorb_others(group, node, numbers=False)  # what stands before the kernel of another operand
 
     def _alone(self, node: Node) -> None:
         """A kernel (or a mere change of shape) that holds one op."""
@@ -217,7 +216,9 @@ class Grouping:
         """
         for operand in node.operands:
             other = self._home(operand)
-            if other is None or other is group or (other.contraction is not None and group.contraction is None):
+            if other is None or other is group:
+                continue
+            if other.contraction is not None and group.contraction is None and not self._is_epilogue(group, other):
                 continue
             if any(member.op.kind is Kind.REDUCTION for member in other.members):
                 continue
@@ -226,6 +227,10 @@ class Grouping:
             if any(position < group.position for position in self._reading.get(other.position, ())):
                 continue
             self._absorb(group, other)
+
+    def _is_epilogue(self, group: Group, other: Group) -> bool:
+        """Whether a kernel that has one op yet can stand behind a product, element by element."""
+        return len(group.members) == 1 and group.domain == other.domain
 
     def _absorb(self, group: Group, other: Group) -> None:
         merged = self._merged(group, other)

@@ -55,10 +55,13 @@ def turned_axes(result: Value, view: Strided) -> list[Axis] | None:
 
 
 def turned_views(graph: Graph) -> set[Node]:
-    """The `permute_dims` of a graph that have kernels of their own: large ones that ops read element by element."""
+    """The `permute_dims` of a graph that have kernels of their own: large ones that ops read element by element.
+
+    So do those that kernels read which are there already, as arrays in memory.
+    """
     found = set()
     for node in graph.nodes:
-        if node.op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION):
+        if node.op.kind not in (Kind.ELEMENTWISE, Kind.REDUCTION) and node.op.name != "fused":
             continue
         for operand in node.operands:
             view = _permutation(operand, graph.producers.get)
