@@ -15,7 +15,7 @@ from itertools import islice
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.passes.fuse.filled import filling
-from graphc.passes.fuse.group import Group, Refusal, is_fusable, reads_at_places, reads_memory
+from graphc.passes.fuse.group import MOST_STATEMENTS, Group, Refusal, is_fusable, reads_at_places, reads_memory
 from graphc.passes.fuse.late import Bounds
 from graphc.passes.fuse.place import Place, squeezed
 from graphc.passes.fuse.product import margins_in_place
@@ -86,7 +86,7 @@ class Grouping:
             return
         self.kernels.append(group)
         self._entered(group, node)
-        self._absorb_others(group, node, numbers=False)  # what stands before the kernel of another operand
+        self._absorb_others(group, node, is_new=True)  # what stands before the kernel of another operand
 
     def _alone(self, node: Node) -> None:
         """A kernel (or a mere change of shape) that holds one op."""
@@ -209,10 +209,11 @@ class Grouping:
 
     # -- merging ------------------------------------------------------------------------------------------------------
 
-    def _absorb_others(self, group: Group, node: Node, *, numbers: bool = True) -> None:
+    def _absorb_others(self, group: Group, node: Node, *, is_new: bool = False) -> None:
         """Take in the kernels of the node's other operands, where nothing before this kernel needs them.
 
-        Kernels of numbers only where `numbers` says so: others have read these since.
+        A new kernel takes in no numbers, which others have read since, and nothing that reads elements at other places:
+        a kernel of its own copies these faster.
         """
         for operand in node.operands:
             other = self._home(operand)
@@ -222,7 +223,7 @@ class Grouping:
                 continue
             if any(member.op.kind is Kind.REDUCTION for member in other.members):
                 continue
-            if not numbers and not other.domain:
+            if is_new and (not other.domain or any(map(_moves, other.members))):
                 continue
             if any(position < group.position for position in self._reading.get(other.position, ())):
                 continue
@@ -251,7 +252,7 @@ class Grouping:
 
     def _merged(self, group: Group, other: Group) -> Group | None:
         """Both groups as one: in the graph's order, else with the other just before the op that reads both."""
-        if self._reads_in_memory(group, other.places):
+        if len(group.members) + len(other.members) > MOST_STATEMENTS or self._reads_in_memory(group, other.places):
             return None
         products = sorted((*group.contractions, *other.contractions), key=self._index.__getitem__)
         both = [member for member in (*other.members, *group.members) if member not in products]
@@ -335,6 +336,11 @@ class Grouping:
         merged = Group(kernel.domain, self.producer, kernel.position)
         order = (*kernel.contractions, *copies, node, *own)  # the node may read earlier copies
         return merged if all(merged.admit(each) is None for each in order) else None
+
+
+def _moves(node: Node) -> bool:
+    """Whether a node reads elements of an array at places of its own, and multiplies nothing."""
+    return node.op.kind is not Kind.CONTRACTION and len(reads_memory(node)) > 0
 
 
 def _numbers_of_layers(graph: Graph) -> set[Node]:
