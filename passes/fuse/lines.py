@@ -17,13 +17,14 @@ one that grows, are a part of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from graphc.dim import Extent
 from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import find_op
 from graphc.passes.fuse.product import product_of_extents
-from graphc.passes.fuse.views import has_plain_margins
+from graphc.passes.fuse.views import has_plain_margins, is_squeeze
 from graphc.types import Shape
 
 SHORT_ROW = 64  # elements of a row for which a loop of its own takes longer than what it moves
@@ -59,15 +60,31 @@ def _joined_lines(node: Node, names: set[str]) -> Iterator[Node]:
         whole = (*shape[:axis], product_of_extents(shape[axis:]))
         return _value(f"{value.name}_lines", value, whole, names)
 
-    reshaped: dict[Value, Value] = {}
+    reshaped: dict[Value, Node] = {}
     for operand in node.operands:
         if operand not in reshaped:
-            reshaped[operand] = lines_of(operand)
-            yield _reshaped(node, operand, reshaped[operand])
+            reshaped[operand] = _reshaped(node, operand, lines_of(operand))
     whole = lines_of(result)
-    operands = tuple(reshaped[operand] for operand in node.operands)
-    yield Node(node.op, operands, {"axis": axis}, (whole,), (), node.provenance)
+    operands = tuple(reshaped[operand].result for operand in node.operands)
+    joined = Node(node.op, operands, {"axis": axis}, (whole,), (), node.provenance)
+    if all(map(is_squeeze, reshaped.values())):  # views, which the kernel repeats
+        yield _region_of_views(list(reshaped.values()), joined)
+    else:
+        yield from (*reshaped.values(), joined)
     yield _reshaped(node, whole, result)
+
+
+def _region_of_views(views: Sequence[Node], node: Node) -> Node:
+    """A node and the views that it reads as one kernel."""
+    values = (*(view.operands[0] for view in views), *(view.result for view in views), node.result)
+    inside = {value: Value(value.name, value.type) for value in values}
+    nodes = tuple(
+        replace(each, operands=tuple(inside[o] for o in each.operands), results=(inside[each.result],))
+        for each in (*views, node)
+    )
+    outside = tuple(view.operands[0] for view in views)
+    region = Graph(node.result.name, tuple(inside[value] for value in outside), nodes, (inside[node.result],))
+    return Node(find_op("fused"), outside, {}, node.results, (region,), node.provenance)
 
 
 def _value(wish: str, like: Value, shape: Shape, names: set[str]) -> Value:
