@@ -20,13 +20,19 @@ from graphc.passes.fuse import fuse, fuse_with_ledger
 from graphc.passes.fuse.group import MOST_STATEMENTS
 from graphc.passes.fuse.region import group_of
 from graphc.passes.prepare import prepare
+from graphc.passes.rematerialize import rematerialize
 from graphc.verify import verify
 from pass_equivalence import compare
+from random_networks import networks
 from random_programs import exact_graphs
 
 
 def prepared(function: Any, *specs: Any) -> Graph:
-    return prepare(default_pipeline().run(gc.trace(function, *specs)).last.graph)
+    return prepared_graph(gc.trace(function, *specs))
+
+
+def prepared_graph(graph: Graph) -> Graph:
+    return prepare(default_pipeline().run(graph).last.graph)
 
 
 def assert_same(before: Graph, after: Graph, rows: int) -> None:
@@ -66,6 +72,14 @@ def test_fused_graphs_compute_the_same(graph: Graph) -> None:
     for node in after.walk():
         if node.regions and not any(inner.regions for inner in node.regions[0].nodes):
             assert group_of(node.regions[0]).cut is not None  # lowering finds the group again
+
+
+@given(graph=networks())
+def test_fused_gradients_have_nothing_left_to_fuse(graph: Graph) -> None:
+    for least_saved in (1 << 40, 0):  # nothing is computed again, or all that is worth it
+        before, _ = rematerialize(prepared_graph(gc.value_and_grad(graph)), least_saved=least_saved)
+        after = verify(fuse(before), after="fuse")
+        assert str(fuse(after)) == str(after)
 
 
 def test_a_kernel_has_a_limited_length() -> None:
