@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from graphc.dim import evaluate_extent
 from graphc.ir import Node
 from graphc.op import Kind
-from graphc.passes.rematerialize.lifetimes import Lifetimes, is_view
+from graphc.passes.rematerialize.lifetimes import Lifetimes
 
 # Bytes that a core moves to or from memory in the time of one element, by ops: from the machine of docs/benchmarks.md,
 # 0.4 ns for a transcendental function, 85 GFLOP/s and 18 GB/s for each core.
@@ -55,7 +55,7 @@ def cost(node: Node, lifetimes: Lifetimes, effort: Effort) -> float | None:
     if len(node.results) != 1:
         return None
     result = node.results[0]
-    written = _is_written(node, lifetimes)
+    written = node in lifetimes.turned or _is_written(node, lifetimes)
     if written and not effort.writes:
         return None
     work = _work(node, lifetimes, effort)
@@ -72,7 +72,7 @@ def _is_written(node: Node, lifetimes: Lifetimes) -> bool:
 def _work(node: Node, lifetimes: Lifetimes, effort: Effort) -> float | None:
     kind = node.op.kind
     elements = lifetimes.count(node.results[0])
-    if is_view(node):
+    if lifetimes.is_view(node):
         return 0.0
     if kind is Kind.ELEMENTWISE:
         is_simple = node.op.name in _QUICK or "(" not in (node.op.scalar or "(").partition("if")[0]

@@ -4,10 +4,11 @@
     lifetimes.turn                       # the stage after which most bytes wait for a reader: that of the loss
     lifetimes.kept                       # the values that wait there, such as activations for the backward half
 
-Kernels run by stages: a contraction, and an op that has a kernel of its own, is a stage later than what it reads; all
-else shares the stage of its latest operand (`graphc.passes.fuse.grouping` visits ops in this order). What is known up
-to the turn is *early*, the rest is *late*. Whether an op comes from a backward rule does not matter: the mask of a
-relu is computed early, wherever it stands in the graph, unless something makes it wait (`after`).
+Kernels run by stages: a contraction, and an op that has a kernel of its own, such as a view that is turned around, is
+a stage later than what it reads; all else shares the stage of its latest operand (`graphc.passes.fuse.grouping` visits
+ops in this order). What is known up to the turn is *early*, the rest is *late*. Whether an op comes from a backward
+rule does not matter: the mask of a relu is computed early, wherever it stands in the graph, unless something makes it
+wait (`after`). A `pad` that products read in place is no array: the image below it is kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from graphc.ir import Graph, Literal, Node, Value
 from graphc.op import Kind
 from graphc.ops.ordering import is_after
 from graphc.passes.fuse.group import is_fusable, reads_at_places, reads_memory
+from graphc.passes.fuse.product import margins_in_place
 from graphc.passes.fuse.turned import turned_views
 from graphc.passes.fuse.views import is_floating
 
@@ -35,10 +37,13 @@ class Lifetimes:
     def __init__(self, graph: Graph, dims: Mapping[str, int] | None = None) -> None:
         self.graph = graph
         self.dims = dict.fromkeys(graph.dims, NOMINAL) | dict(dims or {})
+        self.turned = turned_views(graph)  # kernels of their own
+        self.margins = margins_in_place(graph, self._producer)  # no arrays: products read zeros beside the image
         self.stage: dict[Value, int] = {}
         for node in graph.nodes:
             stage = max((self.stage.get(operand, 0) for operand in node.operands), default=0)
-            if not (is_view(node) or node.op.name == "constant") and _starts_a_stage(node):
+            is_free = self.is_view(node) or node.op.name == "constant"
+            if node in self.turned or (not is_free and _starts_a_stage(node)):
                 stage += 1
             self.stage.update(dict.fromkeys(node.results, stage))
         self._put_off()
@@ -54,6 +59,15 @@ class Lifetimes:
             if result in lazy and result in self.graph.users:
                 self.stage[result] = min(self.stage[user.results[0]] for user in self.graph.users[result])
 
+    def _producer(self, value: Value) -> Node | None:
+        """What makes a value within the kernels that read it; None for a view that a kernel has turned around."""
+        node = self.graph.producers.get(value)
+        return None if node in self.turned else node
+
+    def is_view(self, node: Node) -> bool:
+        """Whether a node is no work where its operand is at hand, and no array unless somebody reads it as one."""
+        return is_view(node) or node in self.margins
+
     def bytes(self, value: Value) -> int:
         """The size of a value for the extents that are assumed."""
         return evaluate_extent(value.type.size, self.dims) * value.type.dtype.itemsize
@@ -67,7 +81,8 @@ class Lifetimes:
         held = {*self.graph.sources, *self.graph.results}
         held.update(o for node in self.graph.nodes for o in node.operands if isinstance(o, Literal))
         for node in self.graph.nodes:
-            plain = node.op.name == "constant" or (is_floating(node) and not is_after(node))
+            is_repeated = node in self.margins or (is_floating(node) and not is_after(node) and node not in self.turned)
+            plain = node.op.name == "constant" or is_repeated
             if plain and all(o in held for o in node.operands):
                 held.update(node.results)
         return held
@@ -95,18 +110,18 @@ class Lifetimes:
     def stored(self) -> set[Value]:
         """The views that are copied to arrays, since somebody reads them as a whole; other views are never stored."""
         views = (node.results[0] for node in self.graph.nodes if is_floating(node))
-        turned = {node.result for node in turned_views(self.graph)}
+        turned = {node.result for node in self.turned}
         return turned | {value for value in views if any(self._copies(value, user) for user in self._users(value))}
 
     def _copies(self, view: Value, node: Node) -> bool:
         """Whether a node reads a view as an array of its own; products read some through what they are views of."""
         if not is_fusable(node):
             return self.reads_whole(view, node)
-        return any(node.operands[i] is view for i in reads_at_places(node, self.graph.producers.get))
+        return any(node.operands[i] is view for i in reads_at_places(node, self._producer))
 
     @cached_property
     def _views(self) -> set[Value]:
-        return {node.results[0] for node in self.graph.nodes if is_view(node)}
+        return {node.results[0] for node in self.graph.nodes if self.is_view(node)}
 
     def is_stored(self, value: Value) -> bool:
         """Whether a value has an array of its own wherever it waits for a reader."""
@@ -114,7 +129,7 @@ class Lifetimes:
 
     def reads_whole(self, value: Value, node: Node) -> bool:
         """Whether a node reads a value as an array in memory, not element by element."""
-        if is_floating(node) or is_after(node):
+        if is_floating(node) or is_after(node) or node in self.margins:
             return False
         whole = reads_memory(node) if is_fusable(node) else range(len(node.operands))
         return any(node.operands[i] is value for i in whole)
@@ -129,7 +144,7 @@ class Lifetimes:
             read, whole = pending.pop()
             for user in self._users(read):
                 reads_whole = whole or self.reads_whole(read, user)
-                if is_view(user) and not self.is_stored(user.results[0]):
+                if self.is_view(user) and not self.is_stored(user.results[0]):
                     pending.append((user.results[0], reads_whole))
                 else:
                     yield user, reads_whole
@@ -174,7 +189,7 @@ class Lifetimes:
         for node in reversed(self.graph.nodes):
             result = node.results[0]
             reads = self.stage[result]
-            if is_view(node) and result not in self.stored:
+            if self.is_view(node) and result not in self.stored:
                 reads = until.get(result, reads)
             for operand in node.operands:
                 until[operand] = max(until.get(operand, 0), reads)
@@ -202,7 +217,9 @@ class Lifetimes:
 
     def base(self, value: Value) -> Value:
         """What a view that is not stored is a view of."""
-        while (node := self.graph.producers.get(value)) is not None and is_view(node) and not self.is_stored(value):
+        while (
+            (node := self.graph.producers.get(value)) is not None and self.is_view(node) and not self.is_stored(value)
+        ):
             if not node.operands:
                 return value
             value = node.operands[0]

@@ -22,7 +22,7 @@ from graphc.op import Kind
 from graphc.ops.ordering import after
 from graphc.passes.dce import dce
 from graphc.passes.fuse.views import is_floating
-from graphc.passes.rematerialize.lifetimes import Lifetimes, is_view
+from graphc.passes.rematerialize.lifetimes import Lifetimes
 
 Wanted = tuple[Value, Value | None]  # what is to be computed again, and what it waits for
 
@@ -52,7 +52,7 @@ class Recompute:
                 continue
             is_read_whole = any(whole for user, whole in self.lifetimes.readers(value) if self._reads_again(user))
             heavy = node.op.kind in (Kind.CONTRACTION, Kind.REDUCTION) or is_read_whole
-            if heavy and not (is_view(node) and not self.lifetimes.is_stored(value)):
+            if heavy and not (self.lifetimes.is_view(node) and not self.lifetimes.is_stored(value)):
                 shared.add(value)
         return shared
 

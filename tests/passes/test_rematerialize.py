@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import graphc as gc
 from graphc import nn, optim
+from graphc.backends.cpu.lower_graph import Program, plan_for
 from graphc.nn import functional as F
-from graphc.passes import cse, prepare
+from graphc.passes import cse, default_pipeline, prepare
 from graphc.passes.fuse import fuse_with_ledger
 from graphc.passes.rematerialize import Effort, rematerialize, ways_to_save
 from graphc.passes.rematerialize.cost import cost
@@ -24,6 +25,7 @@ from graphc.passes.rematerialize.lifetimes import Lifetimes
 from graphc.verify import verify
 
 DIMS = {"N": 64}
+SMALL = 4096  # bytes, below which a buffer is a sum or a weight
 
 
 def prepared(model: Any, features: int) -> gc.Graph:
@@ -46,6 +48,63 @@ def kernel_of(fused: gc.Graph, name: str) -> int:
         if any(result.name == name for each in inside for result in each.results):
             return number
     raise AssertionError(f"no kernel computes %{name}")
+
+
+# -- what is kept -----------------------------------------------------------------------------------------------------
+
+
+def gradients(function: Callable[..., Any], *specs: Any) -> gc.Graph:
+    return prepare(default_pipeline().run(gc.value_and_grad(gc.trace(function, *specs))).last.graph)
+
+
+def waiting(graph: gc.Graph) -> list[list[int]]:
+    """After each step of the memory plan, the sizes of the buffers that later steps read, but small ones."""
+    plan = plan_for(Program(fuse_with_ledger(graph)[0], prepares=True), DIMS)
+    requests = [[placement.request for placement in plan.live(step)] for step in range(len(plan.steps))]
+    return [
+        sorted(each.size for each in alive if each.last > step and each.size >= SMALL)
+        for step, alive in enumerate(requests)
+    ]
+
+
+def two_depthwise_layers(x, v, w):
+    hidden = F.relu(F.conv2d(x, v, padding=1, groups=32))
+    return gc.sum(gc.sin(F.relu(F.conv2d(hidden, w, padding=1, groups=32))))
+
+
+def turned_after_a_product(x, w):
+    turned = gc.permute_dims(gc.tanh(x @ w), (1, 0))
+    return gc.sum(gc.exp((gc.sin(turned) * 2.0) @ x))
+
+
+@pytest.mark.parametrize(
+    ("function", "specs"),
+    [
+        (two_depthwise_layers, (gc.f32["N", 32, 16, 16], gc.f32[32, 1, 3, 3], gc.f32[32, 1, 3, 3])),
+        (turned_after_a_product, (gc.f32[256, 128], gc.f32[128, 128])),
+    ],
+)
+def test_what_is_kept_is_what_the_memory_plan_holds(function: Any, specs: Any):
+    graph = gradients(function, *specs)
+    lifetimes = Lifetimes(graph, DIMS)
+    kept = sorted(size for value in lifetimes.kept if (size := lifetimes.bytes(value)) >= SMALL)
+    assert kept in waiting(graph)
+
+
+def test_margins_that_products_read_in_place_are_no_arrays():
+    lifetimes = Lifetimes(gradients(two_depthwise_layers, gc.f32["N", 32, 16, 16], *[gc.f32[32, 1, 3, 3]] * 2), DIMS)
+    assert len(lifetimes.margins) == 3
+    assert "hidden" in {value.name for value in lifetimes.kept}
+    assert all(not lifetimes.is_stored(node.result) for node in lifetimes.margins)
+
+
+def test_a_turned_view_is_an_array_of_a_stage_of_its_own():
+    lifetimes = Lifetimes(gradients(turned_after_a_product, gc.f32[256, 128], gc.f32[128, 128]), DIMS)
+    assert lifetimes.turned
+    for node in lifetimes.turned:
+        assert lifetimes.is_stored(node.result)
+        assert node.result not in lifetimes.held
+        assert lifetimes.stage[node.result] == lifetimes.stage[node.operands[0]] + 1
 
 
 # -- where and when ---------------------------------------------------------------------------------------------------
