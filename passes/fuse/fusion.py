@@ -108,7 +108,7 @@ def _region_node(
         for member in members
         for result in member.results
         if member not in repeated and (result in wanted or is_floating(member))
-    ]
+    ] or [members[-1].results[0]]  # nobody reads any: an op has a result all the same
     inside: dict[Value, Value] = {}
     loaded: dict[Value, Value] = {}
     inputs: list[Value] = []
