@@ -57,7 +57,8 @@ def reads_columns(nest: Nest) -> bool:
 def left_panels_key(product: Product) -> Hashable:
     """What the panels of a matrix depend on besides the matrix."""
     axes, (depth,) = product.axes, product.axes.depth
-    return "left", (axes.row.extent, axes.row.left), (depth.extent, depth.left), axes.left.offset
+    dtype = computing(product.result.dtype)
+    return "left", dtype, (axes.row.extent, axes.row.left), (depth.extent, depth.left), axes.left.offset
 
 
 def with_packed_rows(nest: Nest) -> Nest:

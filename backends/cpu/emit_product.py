@@ -343,8 +343,8 @@ class ProductLines:
                 b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *b_group, *self._column(1))
                 panel, step = str(self.width), ex(depth.right)
             if product.left_panels is not None:
-                places = {"top": self._in_stretch, "begin": self.block is None}
-                first = [(name, depth.extent) for name, is_first in places.items() if is_first]
+                has_some = self._in_stretch or self.block is None  # of the rows
+                first = [("top" if self._in_stretch else "begin", depth.extent)] if has_some else []
                 self._call(
                     f"gemm_panels_{self.name}", rows, self._columns, ex(depth.extent),
                     self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride),

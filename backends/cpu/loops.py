@@ -100,7 +100,8 @@ class Loop:
         """The steps of the last turn: without those that lead to nothing but carries which nobody reads."""
         outputs = self.inner.graph.outputs
         read = [outputs[number] for number, _ in self.stacks]
-        read += [outputs[carry.after] for carry in self.carries if carry.last or carry.stacked_after]
+        are_read = [carry for carry in self.carries if (carry.last or carry.stacked_after) is not None]
+        read += [outputs[carry.after] for carry in are_read]
         return self.inner.steps_for(read)
 
     def calls(self, number: Callable[[Extent], int], address: Address, around: Steps) -> Iterator[Called]:

@@ -199,17 +199,22 @@ class Program(Steps):
             for user in self.graph.users.get(array, ()):
                 if _is_alias(user):
                     arrays.append(user.result)
-                elif user is not node and (user.op.name == "fused" or _fits_a_nest(user)):
-                    region, operands, _ = region_of(user)
-                    if is_chain(region):
-                        continue
-                    other = self._lowering.of(region)
-                    read = dict(zip(other.values, operands, strict=False))
-                    product = other.nest.product if reads_columns(other.nest) else None
-                    is_it = product is not None and read.get(_value_of(product.lhs)) is array
-                    if product is not None and is_it and left_panels_key(product) == key:
-                        return True
+                elif user is not node and self._columns_read(user, array) == key:
+                    return True
         return False
+
+    def _columns_read(self, node: Node, array: Value) -> Hashable | None:
+        """The key of the panels that a node's product can read instead of an array's columns; None where it cannot."""
+        if node.op.name != "fused" and not _fits_a_nest(node):
+            return None
+        region, operands, _ = region_of(node)
+        if is_chain(region):
+            return None
+        lowered = self._lowering.of(region)
+        product, read = lowered.nest.product, dict(zip(lowered.values, operands, strict=False))
+        if product is None or not reads_columns(lowered.nest) or read.get(_value_of(product.lhs)) is not array:
+            return None
+        return left_panels_key(product)
 
     def _packed_by(
         self,

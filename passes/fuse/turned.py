@@ -57,7 +57,7 @@ def turned_axes(result: Value, view: Strided) -> list[Axis] | None:
 def turned_views(graph: Graph) -> set[Node]:
     """The `permute_dims` of a graph that have kernels of their own: large ones that ops read element by element.
 
-    So do those that kernels read which are there already, as arrays in memory.
+    Those that a `fused` op reads lie in memory, too.
     """
     found = set()
     for node in graph.nodes:

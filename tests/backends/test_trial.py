@@ -10,7 +10,7 @@ import pytest
 import graphc as gc
 from graphc import nn, optim
 from graphc.backends.cpu import native_code
-from graphc.backends.cpu.trial import SHORT, TURNS, Trial, Way
+from graphc.backends.cpu.trial import FIRST, SHORT, TURNS, Trial, Way
 from graphc.errors import IndexRangeError
 from graphc.nn import functional as F
 
@@ -52,12 +52,20 @@ def test_the_faster_way_is_found(alone: tuple[int, ...], together: tuple[int, ..
     assert taken.count("alone") == taken.count("together") == TURNS
 
 
-def test_what_takes_long_is_tried_alone_once() -> None:
+def test_what_takes_long_is_tried_a_few_times() -> None:
     trial, taken = timed(forever(SHORT + 1), forever(2 * SHORT))
-    trial.run()
-    trial.run()
+    for _ in range(2 * FIRST):
+        assert trial.is_alone is None
+        trial.run()
     assert trial.is_alone is False
-    assert taken == ["together", "alone"]
+    assert taken == ["together", "alone"] * FIRST
+
+
+def test_a_first_call_that_was_held_up_decides_nothing() -> None:
+    trial, _ = timed(iter([2 * SHORT] + [6_000] * TURNS), forever(9_000))
+    for _ in range(2 * TURNS):
+        trial.run()
+    assert trial.is_alone is True
 
 
 def network() -> nn.Module:
