@@ -181,8 +181,8 @@ class _Emitter:
             self.product.before_lines()
             with self.product.each_line():
                 if self.passes.has_passes:
-                    self.product.write_bounds()
-                    self.passes.write("line_begin", "line_end")
+                    with self.product.each_stretch_of_rows() as (begin, end):
+                        self.passes.write(begin, end)
             return
         if self.product is not None:
             self.product.write()

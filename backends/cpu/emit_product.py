@@ -199,11 +199,13 @@ class ProductLines:
                 self._multiply(left, right)
             yield
 
-    def write_bounds(self) -> None:
-        """The rows of a line."""
+    @contextmanager
+    def each_stretch_of_rows(self) -> Iterator[tuple[str, str]]:
+        """The first and the last row of a line, for the passes that follow it."""
         rows = self.writer.extent(self.product.rows)
         self.writer.line(f"line_begin = line * {rows}")
         self.writer.line(f"line_end = line_begin + {rows}")
+        yield "line_begin", "line_end"
 
     def before_lines(self) -> None:
         """What serves all lines of a slice."""

@@ -7,8 +7,7 @@
                      address(y_out, band * 1024), 512, 16, address(pad_in_tiles, slice * 8704))
         line_begin = band * 64
 
-The kernel finds its weights transformed: a step of its own does that, once for all slices (`emit_transform.py`). A
-gradient for a kernel gathers the sums of 16 matrices from all images of its slice, and makes nine of them at its end.
+The kernel finds its weights transformed: a step of its own does that, once for all slices (`emit_transform.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import ProductLines, Terms
 from graphc.backends.cpu.winograd_shape import (
     POINTS,
@@ -73,7 +71,7 @@ def deep_of(tiled: TiledConvolution, lines: int) -> int:
     return min(deep, tiled.height) if isinstance(tiled.height, int) else deep
 
 
-def _is_whole(height: Extent, deep: int) -> bool:
+def is_whole(height: Extent, deep: int) -> bool:
     """Whether all bands of an image have the same lines."""
     return isinstance(height, int) and height % deep == 0
 
@@ -113,7 +111,7 @@ class WinogradLines(ProductLines):
         with self._walk("band", (*tiled.outer, band), "begin", "end") as (left, _):
             writer.node(product.node)
             lines, first = str(deep), f"band * {deep}"
-            if not _is_whole(tiled.height, deep):
+            if not is_whole(tiled.height, deep):
                 height, bands = writer.extent(tiled.height), writer.extent(self.bands)
                 writer.line(f"line = band // {bands} * {height} + band % {bands} * {deep}")
                 writer.line(f"lines = min({deep}, {height} - band % {bands} * {deep})")
@@ -142,67 +140,10 @@ class WinogradLines(ProductLines):
         """Where the band lies: among the lines of an output, or in the slice's own memory."""
         return [(f"({first})", line)] if self.nest.product_home is not None else [("slice", self._result_elements)]
 
-    def write_bounds(self) -> None:
+    @contextmanager
+    def each_stretch_of_rows(self) -> Iterator[tuple[str, str]]:
         first, lines = self._bounds
         width = self.writer.extent(self.tiled.width)
         self.writer.line(f"line_begin = {first} * {width}")
         self.writer.line(f"line_end = line_begin + {lines} * {width}")
-
-
-class WinogradParts(ProductParts):
-    """A gradient for a kernel: the sums of a slice over bands of its images."""
-
-    def __init__(self, nest: Nest, product: Product, tiled: TiledConvolution, writer: Writer) -> None:
-        super().__init__(nest, product, None, writer)
-        self.tiled = tiled
-        tiles = tiles_of(tiled.lines_of_gradient, tiled.grid_width) * tiled.images_of_gradient
-        name, dtype, sums = product.lhs.name, product.result.dtype, POINTS * tiled.channels * tiled.columns
-        self.sums_of_group = sums
-        self.sums = Buffer(f"{name}_sums", dtype, "temporary", sums * tiled.groups, per_slice=True)
-        elements = scratch_elements(tiles, tiled.channels, tiled.columns)
-        self.scratch = Buffer(f"{name}_tiles", dtype, "temporary", elements, per_slice=True)
-        writer.buffers += [self.sums, self.scratch]
-
-    @property
-    def parts(self) -> Extent:
-        return self.tiled.outer[0].extent
-
-    def write_parts(self) -> None:
-        writer, product, tiled = self.writer, self.product, self.tiled
-        (image,) = tiled.outer
-        deep, images = deep_of(tiled, tiled.lines_of_gradient), tiled.images_of_gradient
-        channels, columns = tiled.channels, tiled.columns
-        writer.line(f"for k in range({self.sums.extent}):")
-        with writer.indented():
-            writer.line(f"{self.sums.name}[slice * {self.sums.extent} + k] = 0.0")
-        writer.line(f"for deep in range(begin, end, {images}):")
-        with writer.indented():
-            writer.node(product.node)
-            count = f"min({images}, end - deep)" if images > 1 else "1"
-            bands, ex = parts_of(tiled.height, deep), writer.extent
-            band = Axis(bands, tiled.line.left * deep, tiled.line.right * deep)
-            with self._walk("band", () if bands == 1 else (band,), "0", ex(bands)) as (left, right):
-                whole = _is_whole(tiled.height, deep)
-                lines = str(deep) if whole else f"min({deep}, {ex(tiled.height)} - band * {deep})"
-                with each_grid(tiled, lines, writer) as grid, self._each_group() as (a_group, b_group, group):
-                    pixels = *left, *grid.of(tiled.line.left, tiled.pixel.left), *a_group
-                    given = *right, *grid.of(tiled.line.right, tiled.pixel.right), *b_group
-                    line, pixel = (tiled.dilation * axis.right for axis in (tiled.line, tiled.pixel))
-                    self._call(
-                        f"winograd_gradient_{self.name}", count, grid.lines, grid.width, str(channels), str(columns),
-                        self._address(product.lhs, product.axes.left.offset, ("deep", image.left), *pixels),
-                        ex(image.left), ex(tiled.tap_line.left), ex(tiled.tap_pixel.left),
-                        self._address(product.rhs, product.axes.right.offset, ("deep", image.right), *given),
-                        ex(image.right), ex(line), ex(pixel), self._sums(group),
-                        self._address(self.scratch, 0, ("slice", self.scratch.extent)),
-                    )  # fmt: skip
-        start: Terms = [("slice", product.lines * product.rows * product.columns)]
-        with self._each_group() as (_, _, group):
-            parts = self._address(product.result, 0, *start, *group)
-            row = str(columns * tiled.groups)
-            self._call(f"winograd_kernel_{self.name}", str(channels), str(columns), self._sums(group), parts, row)
-
-    def _sums(self, group: Terms) -> str:
-        """Where the 16 matrices of a group are."""
-        start: Terms = [("slice", self.sums.extent), *((name, self.sums_of_group) for name, _ in group)]
-        return self._address(self.sums, 0, *start)
+        yield "line_begin", "line_end"

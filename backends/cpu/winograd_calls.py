@@ -108,15 +108,14 @@ def _gradient(dtype: str) -> Any:
 
 
 def _kernel(dtype: str) -> Any:
-    def typed(_: Any, channels: Any, columns: Any, source: Any, target: Any, row: Any) -> Any:
-        kinds = (channels, columns, source, target, row)
+    def typed(_: Any, channels: Any, columns: Any, source: Any, target: Any, tap: Any, row: Any) -> Any:
+        kinds = (channels, columns, source, target, tap, row)
         return typed_call(WinogradKernel, dtype, dict(zip(KERNEL, kinds, strict=True)))
 
-    def plain(channels: int, columns: int, source: int, target: int, row: int) -> None:
+    def plain(channels: int, columns: int, source: int, target: int, tap: int, row: int) -> None:
         matrix = int(channels) * int(columns)
         sums = memory_of(dtype, source, (4, 4, channels, columns), (4 * matrix, matrix, columns, 1))
-        tap = int(channels) * int(row)
-        taps = memory_of(dtype, target, (3, 3, channels, columns), (3 * tap, tap, row, 1))
+        taps = memory_of(dtype, target, (3, 3, channels, columns), (3 * int(tap), tap, row, 1))
         taps[:] = _both_ways(_POINTS_TO_KERNEL, sums)
 
     return called_by_kernels(f"winograd_kernel_{dtype}", typed, plain)

@@ -3,8 +3,8 @@
     winograd_gradient(images, lines, width, channels, columns, a, a_image, a_line, a_pixel, b, b_image, b_line, b_pixel,
                       c, scratch)
         adds to the 16 matrices C what some lines of images A, and the gradients B of their results, contribute
-    winograd_kernel(channels, columns, source, target, row)
-        target[((h·3 + w)·channels + i)·row + o] = sum over all images, y, x of A[y+h, x+w, i] · B[y, x, o], out of
+    winograd_kernel(channels, columns, source, target, tap, row)
+        target[(h·3 + w)·tap + i·row + o] = sum over all images, y, x of A[y+h, x+w, i] · B[y, x, o], out of
         the 16 matrices
 
 A kernel's gradient is a convolution too, of images with gradients: 3×3 results of each tile of 4×4 pixels and 2×2
@@ -26,7 +26,7 @@ GRADIENT = (
     "images", "lines", "width", "channels", "columns", "a", "a_image", "a_line", "a_pixel", "b", "b_image", "b_line",
     "b_pixel", "c", "scratch",
 )  # fmt: skip
-KERNEL = ("channels", "columns", "source", "target", "row")
+KERNEL = ("channels", "columns", "source", "target", "tap", "row")
 
 
 class WinogradGradient(Tiles):
@@ -104,7 +104,7 @@ class WinogradKernel(Part):
 
     def body(self) -> None:
         b, v = self.b, self.v
-        matrix, tap = self.bytes_of(self["channels"], self["columns"]), self.bytes_of(self["channels"], self["row"])
+        matrix, tap = self.bytes_of(self["channels"], self["columns"]), self.bytes_of(self["tap"])
 
         def channel(c: ir.Value) -> None:
             def vector(o: ir.Value, mask: ir.Value | None) -> None:

@@ -46,9 +46,9 @@ def compiled(dtype, weights, forward, gradient, kernel):
             n, lines, width, channels, columns, a, a_image, a_line, a_pixel, b, b_image, b_line, b_pixel, c, scratch
         )
 
-    @njit("void(int64,int64,uintp,uintp,int64)")
-    def finish(channels, columns, source, target, row):
-        kernel(channels, columns, source, target, row)
+    @njit("void(int64,int64,uintp,uintp,int64,int64)")
+    def finish(channels, columns, source, target, tap, row):
+        kernel(channels, columns, source, target, tap, row)
 
     return transform, convolve, gather, finish
 
@@ -119,7 +119,7 @@ def test_every_edge_of_a_gradient(dtype):
                 *strides(gradients), sums.ctypes.data, scratch.ctypes.data,
             )  # fmt: skip
             expected += np.einsum("nyxihw,nyxo->hwio", windows(images), gradients)
-        finish(channels, columns, sums.ctypes.data, taps.ctypes.data, columns)
+        finish(channels, columns, sums.ctypes.data, taps.ctypes.data, channels * columns, columns)
         assert np.array_equal(taps, expected), f"{n} images of {lines} x {width}, {channels} to {columns} channels"
 
 
@@ -219,6 +219,72 @@ def test_images_of_named_sizes(name, dtype):
         assert [each.tobytes() for each in others] == [each.tobytes() for each in results]
     for result, known in zip(results, gc.compile(traced(16, 19))(x, w), strict=True):
         np.testing.assert_allclose(result, known, rtol=tolerance, atol=tolerance * np.abs(known).max())
+
+
+MANY_RESULTS = {
+    "even": ((4, 128, 8, 8), (128, 128, 3, 3), {"padding": 1}),
+    "odd": ((3, 131, 7, 9), (117, 131, 3, 3), {"padding": 1}),
+    "columns by blocks": ((3, 128, 5, 6), (288, 128, 3, 3), {"padding": 1}),
+    "odd columns by blocks": ((2, 259, 4, 5), (405, 259, 3, 3), {"padding": 1}),
+    "groups": ((3, 128, 6, 5), (256, 64, 3, 3), {"padding": 1, "groups": 2}),
+    "dilated": ((2, 72, 11, 12), (206, 72, 3, 3), {"padding": 2, "dilation": 2}),
+    "few channels": ((2, 9, 6, 6), (1640, 9, 3, 3), {"padding": 1}),
+}
+
+
+@pytest.mark.parametrize("dtype", [gc.f32, gc.f64], ids=str)
+@pytest.mark.parametrize("name", MANY_RESULTS)
+def test_slices_share_the_channels_of_a_gradient_of_many_results(name, dtype):
+    """No slice has all results once more; the same bits with any number of threads, for an image as for several."""
+    image, kernel, options = MANY_RESULTS[name]
+    generator = np.random.default_rng(0)
+    w = generator.standard_normal(kernel).astype(dtype.numpy)
+    graph = gc.trace(lambda x, w: gc.sum(F.conv2d(x, w, **options) ** 2), dtype["N", *image[1:]], w)
+    graph = gc.grad(graph, wrt=["w"])
+    executables = [gc.compile(graph, threads=threads) for threads in (1, 2, 3, 4, 8)]
+    (source,) = (each.source for each in executables[0].kernels if "winograd_gradient_" in each.source)
+    assert "_parts" not in source
+    tolerance = 1e-5 if dtype is gc.f32 else 1e-13
+    for count in (image[0], 1):
+        x = generator.standard_normal((count, *image[1:])).astype(dtype.numpy)
+        result, *others = (exe(x, w) for exe in executables)
+        expected = gc.evaluate(graph, x, w)
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+        assert all(other.tobytes() == result.tobytes() for other in others)
+
+
+FOLLOWED = """graph @followed(%x: f32[N,9,11,72], %dy: f32[N,7,9,203], %w: f32[3,3,72,203]) {
+  %first: f32[N,72,9,11] = permute_dims(%x, axes=(0, 3, 1, 2))
+  %windows: f32[N,72,7,9,3,3] = windows(%first, size=(3, 3), stride=(1, 1), dilation=(1, 1))
+  %last: f32[N,7,9,3,3,72] = permute_dims(%windows, axes=(0, 2, 3, 4, 5, 1))
+  %d: f32[3,3,72,203] = dot_general(%last, %dy, contract=((0, 1, 2), (0, 1, 2)))
+  %next: f32[3,3,72,203] = sub(%w, %d)
+  %squares: f32[3,3,72,203] = square(%d)
+  %total: f32[3,3,72] = sum(%squares, axis=(3,))
+  RETURN
+}
+"""
+
+
+@pytest.mark.parametrize("outputs", ["%next, %total", "%total"])
+def test_what_follows_a_gradient_follows_in_the_slice(outputs):
+    """Whether an output holds the product, or the slice's own memory."""
+    graph = gc.parse(FOLLOWED.replace("RETURN", f"return {outputs}"))
+    generator = np.random.default_rng(0)
+    shapes = (4, 9, 11, 72), (4, 7, 9, 203), (3, 3, 72, 203)
+    arrays = [generator.standard_normal(shape).astype(np.float32) for shape in shapes]
+    executables = [gc.compile(graph, threads=threads) for threads in (1, 2, 3, 4, 8)]
+    (kernel,) = (each for each in executables[0].kernels if "winograd_gradient_" in each.source)
+    assert "for tap in range(9)" in kernel.source
+    assert ("slice * 32886" in kernel.source) == (outputs == "%total")
+    results = [flat(exe(*arrays)) for exe in executables]
+    for result, expected in zip(results[0], flat(gc.evaluate(graph, *arrays)), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    assert len({tuple(result.tobytes() for result in each) for each in results}) == 1
+
+
+def flat(results):
+    return results if isinstance(results, tuple) else (results,)
 
 
 SHAPES_WITHOUT = {
