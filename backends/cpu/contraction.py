@@ -31,6 +31,7 @@ With NUMBA_DISABLE_JIT=1 the same names are plain Python over the same memory.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", 
 COLLIDING = 2048  # rows of B that are a multiple of this many bytes apart crowd into few sets of the caches
 COPIED_COLUMNS = 256
 MANY_ROWS = 32  # from here on a copy of B is read often enough
+MANY_COLUMNS = 256  # from here on a block of B is large enough to have left the caches, or never to have been there
+LARGE = 1 << 18  # bytes of such a B
 WIDE = 256  # bytes of a row of B that one row of A is multiplied with at once, at least
 
 
@@ -164,6 +167,7 @@ class Gemm(IrFunction):
             rows = smaller(b, b.sub(self.m, i), self.left.rows)
             left = self.left.fill(rows, depth, at(b, a, times(b, self.a_row, i)))
             c_i = at(b, c, times(b, self.c_row, i))
+            is_final = b.icmp_signed("<=", b.sub(self.m, i), word(self.left.rows))
 
             def panel(j: ir.Value, vectors: int, masked: bool) -> None:
                 columns = b.sub(n, j)
@@ -180,13 +184,34 @@ class Gemm(IrFunction):
                     operands = [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume]
                     if fetches:
                         operands.append(at(b, a_i, ahead))
-                    b.call(call, operands)
+                    if not (self._fetches_right and height == self.tiling.rows):
+                        b.call(call, operands)
+                        return
+                    fetching = emit_tile(self.module, replace(kind, fetches_right=True), strides)
+                    is_first = b.icmp_signed("<", i, word(height * kind.unroll))
+                    with b.if_else(b.and_(is_final, is_first)) as (first, later):
+                        with first:  # tiles of the last rows that read this block of depth share the next one
+                            share = b.mul(b.sdiv(i, word(height)), b.sdiv(depth, word(kind.unroll)))
+                            b.call(fetching, [*operands, at(b, here, times(b, b_depth, b.add(depth, share)))])
+                        with later:
+                            b.call(call, operands)
 
                 each_tile(b, self.tiling, rows, tile)
 
             each_panel(b, self.tiling, n, known, panel)
 
         count_up(b, 0, self.m, self.left.rows, block, "rows")
+
+    @property
+    def _fetches_right(self) -> bool:
+        """Whether the tiles of one block of depth ask for what the next one reads of B: a large one, kept row by row,
+        of which nothing is copied.
+        """
+        n, k, size = self.literals.get("n", 0), self.literals.get("k"), self.tiling.size
+        if self.b_panel != self._line or not isinstance(self.b_depth, int) or self.b_depth % COLLIDING == 0:
+            return False
+        is_deep = k is None or k * size > self.left.depth_bytes
+        return n >= MANY_COLUMNS and is_deep and (k is None or n * k * size >= LARGE)
 
     @property
     def _may_be_one_row(self) -> bool:

@@ -55,7 +55,9 @@ class Tile:
     row i reads at step p exists where `real` has it, i·row + p·depth bytes behind the first; its depth is `steps` long.
     All else is zero, and is not read. Every sum is the same chain as over zeros in memory.
 
-    One that `fetches` asks for as many bytes from `ahead` on as it reads of A: what a later tile reads, in time.
+    One that `fetches` asks for as many bytes from `ahead` on as it reads of A: what a later tile reads, in time. One
+    that `fetches_right` asks for a row of B from `ahead` on in every turn of its loop: what the next block of depth
+    reads, of which memory sees no pattern where each row is on a page of its own.
     """
 
     tiling: Tiling
@@ -69,11 +71,12 @@ class Tile:
     real: range | None = None
     steps: int = 0
     fetches: bool = False
+    fetches_right: bool = False
 
     @property
     def name(self) -> str:
         kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + "w" * self.within
-        kind += "f" * self.fetches + f"{self.slides or ''}"
+        kind += "f" * self.fetches + "r" * self.fetches_right + f"{self.slides or ''}"
         if self.real is not None:
             kind += f".{self.steps}.{self.real.start}.{self.real.stop}"
         return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
@@ -138,7 +141,9 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     if name in module.globals:
         return module.globals[name]
     function, b = new_function(
-        module, name, TILE + SEGMENTS * tile.segmented + MARGINS * tile.within + AHEAD * tile.fetches
+        module,
+        name,
+        TILE + SEGMENTS * tile.segmented + MARGINS * tile.within + AHEAD * (tile.fetches or tile.fetches_right),
     )
     k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume, *pieces = function.args
     v, rows, vectors = Vectors(tile.tiling, b), range(tile.rows), range(tile.vectors)
@@ -196,6 +201,12 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
             v.fetch(at(b, ahead, offset))
         return [at(b, ahead, size), *steps(*values)]
 
+    def fetching_rows(ahead: ir.Value, *values: ir.Value) -> list[ir.Value]:
+        """Steps that ask for a row of what comes next of B."""
+        for offset in range(0, tile.vectors * vector_bytes, LINE):
+            v.fetch(at(b, ahead, offset))
+        return [at(b, ahead, b_depth), *steps(*values)]
+
     start, again, ready = b.block, b.append_basic_block("resume"), b.append_basic_block("ready")
     b.cbranch(resume, again, ready)
     b.position_at_end(again)
@@ -211,8 +222,9 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
         """A run of the depth: k steps."""
         if tile.real is not None:
             return piece_at_edge(tile.real, a, right, *sums)
-        if tile.fetches:
-            _, *values = carry(b, k, tile.unroll, [function.args[-1], a, right, *sums], fetching_steps, "steps")
+        if tile.fetches or tile.fetches_right:
+            body = fetching_steps if tile.fetches else fetching_rows
+            _, *values = carry(b, k, tile.unroll, [function.args[-1], a, right, *sums], body, "steps")
         else:
             values = carry(b, k, tile.unroll, [a, right, *sums], steps, "steps")
         if tile.unroll > 1:

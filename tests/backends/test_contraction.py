@@ -196,6 +196,24 @@ def test_blocks_of_depth_change_no_bit():
         assert np.array_equal(y, product_of(A[:rows], B, 29, packed=False)), f"{rows=}"
 
 
+ACROSS = 293  # columns of a B that is large enough to be asked for before it is read
+
+
+@njit("void(int64,uintp,uintp,uintp)", fastmath={"contract", "arcp", "afn", "nsz"})
+def wide(rows, x, w, y):
+    gemm_f32(rows, ACROSS, DEEP, x, DEEP, 1, w, WIDTH32, ACROSS, y, ACROSS)
+
+
+def test_a_large_right_operand_is_asked_for_block_by_block():
+    """To its end, behind which a page cannot be read, with any number of rows: all blocks of them, and edge tiles."""
+    w = numbers(1, (DEEP, ACROSS), "float32")
+    for rows in (1, 11, 24, 67, 293):
+        x, y = numbers(0, (rows, DEEP), "float32", rows), POOLS[3].array((rows, ACROSS), "float32")
+        y[:] = -77
+        wide(rows, x.ctypes.data, w.ctypes.data, y.ctypes.data)
+        assert np.array_equal(y, x @ w), f"{rows=}"
+
+
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_again_with_vectors_of(bits):
     if bits == 8 * machine().vector_bytes:
