@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.backends.nests.nest import Nest
+from graphc.backends.cpu.contraction import COLLIDING
+from graphc.backends.cpu.machine import machine
+from graphc.backends.nests.nest import Nest, Product
 from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import at_least
 
 FEW_ROWS = 64  # over which the walk is short: what counts is how long a row's few vectors take
+LEAST_OF_BLOCK = 64  # columns of a block of a product
 STRETCH = 72  # rows that stay in the first-level cache until the pass over them: a number of whole tiles
 
 
@@ -38,19 +41,32 @@ class Block:
 
 def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
     """Whether a kernel that is cut by columns computes some rows at a time in memory of its own, each followed by its
-    only pass. Not where every stretch would copy parts of the right operand, nor where the product is an output.
+    only pass. Not where every stretch would copy parts of the right operand, nor where the product is an output. An
+    operand that is read in place pays where the product of all rows is too large for the caches.
     """
     product = nest.product
     if product is None or product.axes.lines or product.axes.groups:
         return False
     if nest.cut is not Cut.COLUMNS or not nest.split:
         return False
-    if product.panels is None and not packed_before:
+    if product.panels is None and not packed_before and not (_is_long(product) and not crowds_caches(product)):
         return False
     if any(home.value is product.node.result for home in nest.product_homes):
         return False
     is_short = isinstance(product.rows, int) and product.rows <= STRETCH
     return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements
+
+
+def _is_long(product: Product) -> bool:
+    """Whether a block of the product fills much of the second-level cache."""
+    size, rows = product.result.dtype.itemsize, product.rows
+    return isinstance(rows, int) and rows * LEAST_OF_BLOCK * size > machine().caches[1] // 2
+
+
+def crowds_caches(product: Product) -> bool:
+    """Whether rows of the right operand fall into few sets of the caches, so that a kernel copies what it reads."""
+    depth = product.axes.depth[-1].right
+    return not isinstance(depth, int) or depth * product.result.dtype.itemsize % COLLIDING == 0
 
 
 def has_few_rows(nest: Nest, block: Block | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from graphc.backends.cpu.blocks import crowds_caches
 from graphc.backends.cpu.emit_product import has_few_columns, panel_elements, panel_width
 from graphc.backends.cpu.emit_transform import emit_transform
 from graphc.backends.cpu.kernel_source import MOVED, KernelSource
@@ -20,19 +21,24 @@ from graphc.backends.nests.scalar import computing
 from graphc.dim import Extent
 from graphc.ir import Value
 from graphc.passes.fuse.place import Cut
+from graphc.passes.fuse.product import at_least
 from graphc.types import TensorType
 
 LARGE = 1 << 13  # elements of an operand that is worth a step of its own
+MANY_ROWS = 128  # in a batch of one, from where on several slices would copy it
 
 
 def packs_in_every_slice(nest: Nest) -> bool:
-    """Whether a nest would pack one and the same operand again and again, and a large one."""
+    """Whether a nest would pack one and the same operand again and again, and a large one.
+
+    So it would with an operand that lies row by row, but whose rows fall into few sets of the caches.
+    """
     product = nest.product
     if product is None or nest.cut is not Cut.ROWS or not can_be_packed_before(nest):
         return False
     if tiled_convolution(nest) is not None:
         return True
-    if product.panels is None:
+    if product.panels is None and (not crowds_caches(product) or at_least(product.rows) < MANY_ROWS):
         return False
     size = panel_elements(product)
     return not isinstance(size, int) or size >= LARGE

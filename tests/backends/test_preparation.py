@@ -118,3 +118,21 @@ def test_an_operand_is_packed_once_for_all_slices():
     exe = gc.compile(gc.trace(f, gc.f32["N", 128], gc.f32[96, 128]))
     assert [kernel.name for kernel in exe.kernels].count("pack") == 1
     np.testing.assert_allclose(exe(x, w), gc.evaluate(exe.graph, x, w), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("length", "columns", "packs"), [(128, 512, 1), (128, 528, 0), (1, 512, 0)], ids=["crowding", "spread", "one row"]
+)
+def test_rows_that_crowd_into_few_sets_are_packed_once(length, columns, packs):
+    """The right operand lies row by row, and slices share the left one's rows, if these are many in any batch."""
+
+    def f(x, w):
+        return F.softmax(gc.reshape(x, (-1, 96)) @ w, dim=1)
+
+    exe = gc.compile(gc.trace(f, gc.f32["N", length, 96], gc.f32[96, columns]), threads=2)
+    assert [kernel.name for kernel in exe.kernels].count("pack") == packs
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((96, columns)).astype(np.float32)
+    for count in (1, 3):
+        x = rng.standard_normal((count, length, 96)).astype(np.float32)
+        np.testing.assert_allclose(exe(x, w), gc.evaluate(exe.graph, x, w), rtol=1e-5, atol=1e-7)
