@@ -5,7 +5,7 @@
     ->
     %h: f32[N,H,W,8] = relu(%last)                                   // and a permute_dims where somebody wants NCHW
 
-Elementwise ops, reductions, margins and slices follow; the next convolution asks for channels last and finds them, so
+Elementwise ops, reductions, margins, slices and images side by side follow; the next convolution asks for channels last and finds them, so
 that between two convolutions nothing is moved, and the statistics of a BatchNorm are sums over rows. Where an op has
 operands of both kinds the majority decides, and the others are read through a `permute_dims`.
 """
@@ -21,6 +21,7 @@ from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.shape import inverse, permute_dims, reshape
+from graphc.ops.slicing import concat
 from graphc.passes.dce import dce
 from graphc.passes.decompose import replace_values, substitute
 from graphc.tensor import Tensor
@@ -97,6 +98,8 @@ class _ChannelsLast:
             return self._elementwise
         if node.op.kind is Kind.REDUCTION and isinstance(node.attributes.get("axis"), tuple):
             return self._reduce
+        if node.op is concat:
+            return self._join
         return self._place if node.op.name in _PER_AXIS else None
 
     def _is_image(self, value: Value) -> bool:
@@ -160,14 +163,27 @@ class _ChannelsLast:
     # -- ops that follow ----------------------------------------------------------------------------------------------
 
     def _elementwise(self, node: Node) -> bool:
+        axes = self._axes_of_most(node)
+        if axes is None:
+            return False
+        operands = [operand if not operand.type.rank else self._last(operand, axes) for operand in node.operands]
+        return self._is_now(node, node.op(*map(self.builder.tensor, operands), **node.attributes), axes)
+
+    def _join(self, node: Node) -> bool:
+        """Images side by side: most often their channels."""
+        axes = self._axes_of_most(node)
+        if axes is None:
+            return False
+        operands = [self.builder.tensor(self._last(operand, axes)) for operand in node.operands]
+        return self._is_now(node, node.op(*operands, axis=axes[node.attributes["axis"]]), axes)
+
+    def _axes_of_most(self, node: Node) -> Axes | None:
+        """How the images among the operands are turned; None where more of the others are not."""
         full = [operand for operand in node.operands if operand.type.rank]
         axes = next(self.moved[operand].axes for operand in full if self._is_image(operand))
         agree = [operand for operand in full if operand in self.moved and self.moved[operand].axes == axes]
         others = [operand for operand in full if operand not in agree and self._spread(operand) is None]
-        if len(others) > len(agree):
-            return False
-        operands = [operand if not operand.type.rank else self._last(operand, axes) for operand in node.operands]
-        return self._is_now(node, node.op(*map(self.builder.tensor, operands), **node.attributes), axes)
+        return axes if len(others) <= len(agree) else None
 
     def _spread(self, value: Value) -> Node | None:
         """The broadcast that an operand is, if it is one."""
