@@ -5,9 +5,9 @@
     ->
     %h: f32[N,H,W,8] = relu(%last)                                   // and a permute_dims where somebody wants NCHW
 
-Elementwise ops, reductions, margins, slices and images side by side follow; the next convolution asks for channels last and finds them, so
-that between two convolutions nothing is moved, and the statistics of a BatchNorm are sums over rows. Where an op has
-operands of both kinds the majority decides, and the others are read through a `permute_dims`.
+Elementwise ops, reductions, margins, slices and images side by side follow; the next convolution asks for channels last
+and finds them, so that between two convolutions nothing is moved, and the statistics of a BatchNorm are sums over rows.
+Where an op has operands of both kinds the majority decides, and the others are read through a `permute_dims`.
 """
 
 from __future__ import annotations
