@@ -2,6 +2,7 @@
 
     convolution                                   ->  windows of its input and a dot_general (prepare_convolution.py)
     dot_general: f32[3,4,C] · f32[O,3,4]          ->  f32[3,4,C] · permute_dims: f32[3,4,O]
+    sum(windows, axis=(4, 5)): f32[N,C,P,Q,2,2]   ->  four parts of an image, added (window_taps.py)
     sum(x, axis=1): f32[B,T,C]                    ->  sum(permute_dims(x), axis=2), or axis=0 where C is 64, 128, …
     sum(x, axis=(0, 2, 3)): f32[N,C,H,W]          ->  sum(sum(x, axis=(2, 3)), axis=0)
 
@@ -28,12 +29,15 @@ from graphc.ops.creation import full
 from graphc.ops.recurrence import scan
 from graphc.ops.reduction import sum as sum_op
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
+from graphc.ops.window import overlap_add, windows
 from graphc.passes.cse import cse
+from graphc.passes.dce import dce
 from graphc.passes.decompose import decompose, replace_values
 from graphc.passes.fuse.product import fits_a_kernel, is_product_of_groups, is_row_times_matrix, product_of_extents
 from graphc.passes.layout import channels_last
 from graphc.passes.prepare_convolution import as_product
 from graphc.passes.split_columns import split_columns
+from graphc.passes.window_taps import form_by_taps
 from graphc.tensor import Tensor
 from graphc.types import Shape, f32, f64
 
@@ -43,6 +47,9 @@ COLUMNS = 64  # that kernels compute together
 def prepare(graph: Graph) -> Graph:
     """Rewrite convolutions, contractions and reductions; composites that are left are opened first."""
     graph = _numbers_in_memory(decompose(graph))
+    if any(node.op in (windows, overlap_add) for node in graph.nodes):
+        pooled = graph
+        graph = dce(_rewritten(pooled, lambda node: form_by_taps(node, pooled)))
     if any(node.op is convolution for node in graph.nodes):
         # A convolution and the gradient for its kernels read one image with margins.
         graph = channels_last(_rewritten(graph, lambda node: _as_product if node.op is convolution else None))

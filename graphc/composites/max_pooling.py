@@ -3,7 +3,8 @@
     y, indices = max_pool(x, size=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1))
         x: f32[N,C,H,W]   ->   f32[N,C,(H-1)//2+1,(W-1)//2+1], and i64 of the same shape
 
-Every tap of a small window is read by a strided `slice`, large windows by `windows`.
+Every tap of a small window is read by a strided `slice`, one axis after another where there are many; large windows are
+read by `windows`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from graphc.ops.slicing import slice
 from graphc.samples import exactly, real, sample
 from graphc.types import TensorType, i32, i64
 
-TAKEN_ONE_BY_ONE = 16  # elements of a window at most, for its maximum to be found by elementwise steps
+TAKEN_ONE_BY_ONE = 16  # elements of a window, or of one of its axes, whose maximum is found by elementwise steps
 
 
 def begins(places: Extents, step: Extents, padding: Numbers) -> list[Any]:
@@ -39,8 +40,7 @@ def greatest(
 ) -> tuple[Any, Any]:
     """The greatest element of each window, and the position where it is first."""
     settings = (size, stride, padding, dilation, ceil_mode, -np.inf)
-    elements = product(size)
-    if isinstance(elements, int) and elements <= TAKEN_ONE_BY_ONE:
+    if all(isinstance(k, int) and k <= TAKEN_ONE_BY_ONE for k in size):
         inside, places = framed(x, *settings)
         y, tap = _greatest_of_parts(inside, places, size, stride, dilation)
     else:
@@ -52,23 +52,42 @@ def greatest(
 def _greatest_of_parts(x: Any, places: Extents, size: Any, stride: Extents, dilation: Numbers) -> tuple[Any, Any]:
     """The greatest of what each tap of the window sees, one tap after another, and the number of the first.
 
-    Small windows are quicker so: every step is elementwise over all windows.
+    Small windows are quicker so: every step is elementwise over all windows. The first of the greatest of each row of a
+    window, and of these rows the first, is the first of all, so that axes of more taps are taken one after another.
     """
-    lead = x.ndim - len(size)
+    steps = [[k * d for k in range(taps)] for taps, d in zip(size, dilation, strict=True)]
+    if product(size) <= TAKEN_ONE_BY_ONE:
+        return _first_greatest(x, None, list(enumerate(itertools.product(*steps))), places, stride)
+    lead, axes, tap = x.ndim - len(size), range(len(size)), None
+    for axis in reversed(axes):
+        weight = product(size[axis + 1 :])
+        shifts = [(k * weight, [first if i == axis else 0 for i in axes]) for k, first in enumerate(steps[axis])]
+        seen = [places[i] if i == axis else x.shape[lead + i] for i in axes]
+        x, tap = _first_greatest(x, tap, shifts, seen, [stride[i] if i == axis else 1 for i in axes])
+    return x, tap
+
+
+def _first_greatest(x: Any, taps: Any, shifts: Any, places: Sequence[Any], stride: Sequence[Any]) -> tuple[Any, Any]:
+    """The greatest of what is seen from each of the shifts, and the number of the first: its own and that in `taps`."""
+    lead = x.ndim - len(places)
+
+    def seen(array: Any, starts: Sequence[int]) -> Any:
+        limits = (b + (n - 1) * s + 1 for b, n, s in zip(starts, places, stride, strict=True))
+        return slice(
+            array, starts=(*(0,) * lead, *starts), limits=(*x.shape[:lead], *limits), strides=(*(1,) * lead, *stride)
+        )
+
     y: Any = None
     tap: Any = None
-    for number, taps in enumerate(itertools.product(*map(range, size))):
-        starts = tuple(t * d for t, d in zip(taps, dilation, strict=True))
-        limits = (b + (n - 1) * s + 1 for b, n, s in zip(starts, places, stride, strict=True))
-        part = slice(
-            x, starts=(*(0,) * lead, *starts), limits=(*x.shape[:lead], *limits), strides=(*(1,) * lead, *stride)
-        )
+    for number, starts in shifts:
+        part = seen(x, starts)
+        here = number if taps is None else seen(taps, starts) + number
         if y is None:
-            y, tap = part, full(value=0, shape=part.shape, dtype=i32)
+            y, tap = part, full(value=number, shape=part.shape, dtype=i32) if isinstance(here, int) else here
             continue
         wins = logical_or(part > y, logical_and(isnan(part), logical_not(isnan(y))))
-        y, tap = where(wins, part, y), where(wins, number, tap)
-    return y, cast(tap, dtype=i64)
+        y, tap = where(wins, part, y), where(wins, here, tap)
+    return y, tap
 
 
 def greatest_within(seen: Any, count: int) -> tuple[Any, Any]:
@@ -77,7 +96,7 @@ def greatest_within(seen: Any, count: int) -> tuple[Any, Any]:
     y = max(seen, axis=axes)
     wins = logical_or(seen == unreduce(y, seen, axes, False), isnan(seen))
     taps = reshape(iota(shape=(product(size),), axis=0, dtype=i32), shape=size)
-    return y, cast(min(where(wins, taps, np.iinfo(np.int32).max), axis=axes), dtype=i64)
+    return y, min(where(wins, taps, np.iinfo(np.int32).max), axis=axes)
 
 
 def positions(tap: Any, begin: Sequence[Any], size: Extents, dilation: Numbers, space: Extents) -> Any:
@@ -91,6 +110,7 @@ def positions(tap: Any, begin: Sequence[Any], size: Extents, dilation: Numbers, 
     for i, (first, d, extent) in enumerate(zip(begin, dilation, space, strict=True)):
         later = product(size[i + 1 :])
         along = tap if count == 1 else tap // later if i == 0 else tap // later % size[i]
+        along = cast(along, dtype=i64)  # divided before: vectors have no quotients of this type
         column = reshape(first, shape=(*first.shape, *(1,) * (count - 1 - i)))
         position = position * extent + column + maximum(along, 0 - column // d) * d
     return position
