@@ -21,7 +21,7 @@ _DOCS = {
     "max": "x[outer, length, inner] raised to updates at indices along its length; NaN wins.",
     "set": "x[outer, length, inner] set to updates at indices along its length; the last one stays.",
 }
-LEAST_ROW = 32  # elements of a row for which a slice's look at the index is little
+LEAST_ROW = 4  # elements of a row from where on lines of columns would share what lies in a cache line
 LEAST_ROWS = 64  # that threads can share
 SCATTERS = tuple(f"{family}_{what}" for family in ("index", "scatter") for what in _DOCS)
 
