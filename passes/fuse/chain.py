@@ -142,7 +142,10 @@ class Chain:
         return self.stages[0].product.result.type.shape[-2]
 
     def takes(self, stage: Stage) -> bool:
-        """Whether a later stage reads the chain's matrices, and nothing else of it that is not complete then."""
+        """Whether a later stage reads the chain's matrices, and nothing else of it that is not complete then.
+
+        One that reads numbers of its rows alone is the start of another chain, such as weights that are computed again.
+        """
         if len(self.stages) == MOST_STAGES or stage.batch != self.batch:
             return False
         shared = [value for value in stage.inside if value in self.values]
@@ -150,7 +153,7 @@ class Chain:
         over_rows = left is not None and sums_over_rows(stage.product)
         if not over_rows and stage.product.result.type.shape[-2] != self.rows:
             return False
-        if not shared or (over_rows and stage.group.product is not None and stage.group.product.is_packed):
+        if not self.links.intersection(shared) or (over_rows and stage.group.product is not None and stage.group.product.is_packed):
             return False
         return all(self._may_read(stage, value, over_rows) for value in shared)
 

@@ -108,8 +108,11 @@ class _Network:
     def _leads_back(self, value: Value) -> bool:
         """Whether a value is made of what an earlier stage computes, and could compute again: a sum of residuals.
 
-        Such chains lead through all layers. They are followed where whole segments are computed again.
+        Such chains lead through all layers. They are followed where whole segments are computed again. What a product
+        is read from that is far larger than its operands is kept, whatever it is made of.
         """
+        if value in self.lifetimes.wide:
+            return False
         stage = self.lifetimes.stage
         earlier = (o for o in self.producers[value].operands if 0 < stage.get(o, 0) < stage[value])
         return not self.effort.contractions and any(
