@@ -153,7 +153,8 @@ class Chain:
         over_rows = left is not None and sums_over_rows(stage.product)
         if not over_rows and stage.product.result.type.shape[-2] != self.rows:
             return False
-        if not self.links.intersection(shared) or (over_rows and stage.group.product is not None and stage.group.product.is_packed):
+        is_packed = stage.group.product is not None and stage.group.product.is_packed
+        if not self.links.intersection(shared) or (over_rows and is_packed):
             return False
         return all(self._may_read(stage, value, over_rows) for value in shared)
 
