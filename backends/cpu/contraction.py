@@ -182,19 +182,18 @@ class Gemm(IrFunction):
                     to = at(b, c_ij, times(b, self.c_row, i))
                     a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
                     operands = [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume]
-                    if fetches:
-                        operands.append(at(b, a_i, ahead))
+                    with_next = [*operands, at(b, a_i, ahead)] if fetches else operands
                     if not (self._fetches_right and height == self.tiling.rows):
-                        b.call(call, operands)
+                        b.call(call, with_next)
                         return
-                    fetching = emit_tile(self.module, replace(kind, fetches_right=True), strides)
+                    fetching = emit_tile(self.module, replace(kind, fetches=False, fetches_right=True), strides)
                     is_first = b.icmp_signed("<", i, word(height * kind.unroll))
                     with b.if_else(b.and_(is_final, is_first)) as (first, later):
                         with first:  # tiles of the last rows that read this block of depth share the next one
                             share = b.mul(b.sdiv(i, word(height)), b.sdiv(depth, word(kind.unroll)))
                             b.call(fetching, [*operands, at(b, here, times(b, b_depth, b.add(depth, share)))])
                         with later:
-                            b.call(call, operands)
+                            b.call(call, with_next)
 
                 each_tile(b, self.tiling, rows, tile)
 
