@@ -21,6 +21,7 @@ CONTRACTIONS = frozenset(
     for dtype in ("f32", "f64")
 )
 LEFT_PANELS = frozenset(f"{name}_{dtype}" for name in ("gemm_panels", "pack_rows") for dtype in ("f32", "f64"))
+GATHERED = frozenset(f"{name}_{dtype}" for name in ("gemm_gathered", "pack_run") for dtype in ("f32", "f64"))
 WINOGRAD = frozenset(
     f"{name}_{dtype}"
     for name in ("winograd", "winograd_weights", "winograd_gradient", "winograd_kernel")
@@ -40,7 +41,8 @@ def reserved() -> frozenset[str]:
     """Names that values of kernels may not take."""
     scalars = " ".join(op.scalar for op in REGISTRY.values() if op.scalar)
     called = frozenset(re.findall(r"\b([a-z_]\w*)\(", scalars))
-    return called | POINTERS | CONTRACTIONS | LEFT_PANELS | WINOGRAD | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
+    products = CONTRACTIONS | LEFT_PANELS | GATHERED | WINOGRAD
+    return called | POINTERS | products | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
 
 
 def imports(called: Collection[str], body: str) -> list[str]:
@@ -49,12 +51,13 @@ def imports(called: Collection[str], body: str) -> list[str]:
     numpy = sorted(NUMPY & words)
     pointers = sorted(POINTERS & set(called))
     contractions = sorted(CONTRACTIONS & set(called))
-    functions = sorted(set(called) - POINTERS - CONTRACTIONS - LEFT_PANELS - WINOGRAD - NUMPY - BUILTIN)
+    functions = sorted(set(called) - POINTERS - CONTRACTIONS - LEFT_PANELS - GATHERED - WINOGRAD - NUMPY - BUILTIN)
     lines = [f"from math import {name}" for name in ("inf", "nan") if name in words]
     for module, names in (
         ("numpy", numpy),
         ("graphc.backends.cpu.contraction", contractions),
         ("graphc.backends.cpu.functions", functions),
+        ("graphc.backends.cpu.gathered", sorted(GATHERED & set(called))),
         ("graphc.backends.cpu.left_panels", sorted(LEFT_PANELS & set(called))),
         ("graphc.backends.cpu.pointer", pointers),
         ("graphc.backends.cpu.winograd_calls", sorted(WINOGRAD & set(called))),

@@ -105,7 +105,7 @@ class Gemm(IrFunction):
 
         def block(p: ir.Value) -> None:
             depth = smaller(b, b.sub(self.k, p), step)
-            resume = b.icmp_signed(">", p, word(0))
+            resume = self._resumes(p)
             a_p, right_p = at(b, a, times(b, self.a_depth, p)), at(b, right, times(b, self.b_depth, p))
 
             def chunk(j: ir.Value) -> None:
@@ -125,6 +125,10 @@ class Gemm(IrFunction):
             count_up(b, 0, self.n, columns, chunk, "chunk")
 
         count_up(b, 0, stop, step, block, "depth")
+
+    def _resumes(self, p: ir.Value) -> ir.Value:
+        """Whether the sums of the block of depth that begins at p go on from what C holds."""
+        return self.b.icmp_signed(">", p, word(0))
 
     def _copied_columns(self, b: ir.IRBuilder) -> tuple[ir.Value, ir.Value | None]:
         """How many columns of B to take at once, and whether they are copied to panels; None where that cannot pay."""

@@ -57,7 +57,8 @@ class Panels(AsItIs):
 class GemmPanels(Gemm):
     """The loops of a product whose left operand is in panels."""
 
-    title, names = "gemm_panels", GEMM_PANELS
+    title: str = "gemm_panels"
+    names: tuple[str, ...] = GEMM_PANELS
 
     def left_operand(self, b: ir.IRBuilder, k: Word, stride: dict[str, Word]) -> AsItIs:
         is_packed = self.b_depth == self._line
@@ -67,12 +68,18 @@ class GemmPanels(Gemm):
 class RowPacking(IrFunction):
     """Panels out of a matrix: squares of vectors turned around in registers, or vectors as they are."""
 
-    title, names = "pack_rows", PACK_ROWS
+    title: str = "pack_rows"
+    names: tuple[str, ...] = PACK_ROWS
+
+    def column_ahead(self) -> Word:
+        """How many bytes behind a column of neighbours lies the one that is asked for."""
+        return times(self.b, self.depth, COLUMNS_AHEAD)
 
     def body(self) -> None:
         b, given, size, height = self.b, self.given, self.tiling.size, self.tiling.rows
         self.m, self.k = word(given["m"]), word(given["k"])
         self.row, self.depth = times(b, given["a_row"], size), times(b, given["a_depth"], size)
+        self.ahead = self.column_ahead()
         whole = b.sub(self.k, b.srem(self.k, word(self.tiling.lanes)))
 
         def place(i: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
@@ -116,7 +123,7 @@ class RowPacking(IrFunction):
         b, v, lanes, size, height = self.b, self.v, self.tiling.lanes, self.tiling.size, self.tiling.rows
         from_p, to_p = at(b, source, times(b, self.depth, p)), at(b, target, times(b, p, height * size))
         prefetch = intrinsic(b.module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
-        b.call(prefetch, [at(b, from_p, times(b, self.depth, COLUMNS_AHEAD)), I32(0), I32(3), I32(1)])
+        b.call(prefetch, [at(b, from_p, self.ahead), I32(0), I32(3), I32(1)])
         for first in range(0, height, lanes):
             count = min(lanes, height - first)
             there = smaller(b, b.sub(b.add(last, word(1)), word(first)), count)

@@ -1,8 +1,9 @@
-"""Which writer the product of a nest has: plain lines, Winograd's tiles, or the parts of a sum over the depth."""
+"""Which writer the product of a nest has: lines, few of them, Winograd's tiles, or parts of a sum over the depth."""
 
 from __future__ import annotations
 
 from graphc.backends.cpu.blocks import Block
+from graphc.backends.cpu.emit_few_lines import FewLines, rows_together
 from graphc.backends.cpu.emit_parts import ProductParts
 from graphc.backends.cpu.emit_product import ProductLines
 from graphc.backends.cpu.emit_winograd import WinogradLines
@@ -21,4 +22,7 @@ def product_lines(nest: Nest, product: Product, block: Block | None, writer: Wri
     if gradient is not None:
         return WinogradChannels(nest, product, gradient, writer)
     tiled = TiledConvolution.of(product.axes) if product.is_packed_before else None
-    return WinogradLines(nest, product, tiled, writer) if tiled else ProductLines(nest, product, block, writer)
+    if tiled is not None:
+        return WinogradLines(nest, product, tiled, writer)
+    rows = rows_together(nest, product)
+    return FewLines(nest, product, rows, writer) if rows else ProductLines(nest, product, block, writer)

@@ -15,9 +15,10 @@ RESERVED = frozenset(
         "fail", "inf", "nan", "range", "kernel", "part", "float32", "lambda", "block",
         "fetch", "min", "stop", "tile", "top", "bottom", "line_begin", "line_end", "line_rest", "deep_rest",
         "height", "reach", "reached", "unit", "band_rest", "lines", "images",
-        "grid_line", "grid_lines", "grid_pixel", "grid_pixels",
+        "unit_rest", "runs", "run_rest", "segments", "grid_line", "grid_lines", "grid_pixel", "grid_pixels",
     }
 )  # fmt: skip
+LOOPS = r"([bijkmn]|line|deep|band|unit|run|group)\d*"  # variables of loops, and the indices that they stand for
 
 
 class Names:
@@ -42,7 +43,7 @@ class Names:
         if not name[0].isalpha() and name[0] != "_":
             name = f"v{name}"
         base, count = name, 1
-        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(r"([bijkmn]|line|deep|band)\d*", name):
+        while name in self._taken or keyword.iskeyword(name) or re.fullmatch(LOOPS, name):
             count += 1
             name = f"{base}_{count}"
         self._taken.add(name)
