@@ -17,7 +17,7 @@ from benchmarks.workloads.mlp import Mlp
 from benchmarks.workloads.network import Network, Prediction, Training
 from benchmarks.workloads.resnet import ResNet
 from benchmarks.workloads.single import Case, all_cases
-from benchmarks.workloads.stack import LENET, MOBILENET, VGG
+from benchmarks.workloads.stack import LENET, MOBILENET, VGG, VGG11
 from benchmarks.workloads.transformer import Transformer
 
 Workload = Training | Prediction | Chain | Case
@@ -36,7 +36,9 @@ WORKLOADS: dict[str, Training | Prediction | Chain] = {
         Training("lstm", LSTM, 32),
         Training("lenet", LENET, 128, kind="stacks"),
         Training("vgg", VGG, 32, checked=3, kind="stacks"),
+        Training("vgg11", VGG11, 32, checked=3, kind="stacks"),
         Training("mobilenet", MOBILENET, 32, checked=3, kind="stacks"),
+        Training("transformer_long", Transformer(tokens=1024), 2, kind="stacks"),
         Chain("chain", 4096, 3072),
         Prediction("predict_mlp_small_1", MLP_SMALL, 1),
         Prediction("predict_mlp_small_32", MLP_SMALL, 32),

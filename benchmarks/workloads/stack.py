@@ -123,6 +123,13 @@ VGG = Stack(
         _POOL, layer("Flatten"), layer("Linear", 2048, 256), _RELU, layer("Linear", 256, 10),
     ),
 )  # fmt: skip
+VGG11 = Stack(
+    "VGG-11 with BatchNorm for f32[3,32,32]", (3, 32, 32), 10,
+    (
+        *plain(3, 64), _POOL, *plain(64, 128), _POOL, *plain(128, 256), *plain(256, 256), _POOL, *plain(256, 512),
+        *plain(512, 512), _POOL, *plain(512, 512), *plain(512, 512), _POOL, layer("Flatten"), layer("Linear", 512, 10),
+    ),
+)  # fmt: skip
 MOBILENET = Stack(
     "MobileNet with 11 convolutions for f32[3,32,32]", (3, 32, 32), 10,
     (
