@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.backends.cpu.contraction import COLLIDING
-from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.machine import COLLIDING, machine
 from graphc.backends.nests.nest import Nest, Product
 from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import at_least

@@ -41,7 +41,7 @@ from graphc.backends.cpu.dots import DOT, Dots
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
-from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.machine import COLLIDING, machine
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
@@ -58,7 +58,6 @@ from graphc.backends.cpu.vector_ir import (
 )
 
 GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", "c_row")
-COLLIDING = 2048  # rows of B that are a multiple of this many bytes apart crowd into few sets of the caches
 COPIED_COLUMNS = 256
 MANY_ROWS = 32  # from here on a copy of B is read often enough
 MANY_COLUMNS = 256  # from here on a block of B is large enough to have left the caches, or never to have been there

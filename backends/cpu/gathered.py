@@ -18,10 +18,11 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphc.backends.cpu.contraction import COLLIDING, panel_width
+from graphc.backends.cpu.contraction import panel_width
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.left_operand import AsItIs
 from graphc.backends.cpu.left_panels import GEMM_PANELS, PACK_ROWS, GemmPanels, RowPacking
+from graphc.backends.cpu.machine import COLLIDING
 from graphc.backends.cpu.vector_ir import Tiling, Word, word
 
 PACK_RUN = (*PACK_ROWS, "ahead")

@@ -24,6 +24,8 @@ from graphc.errors import ArgumentError
 
 VECTOR_BITS = "GRAPHC_VECTOR_BITS"
 
+COLLIDING = 2048  # rows that are a multiple of this many bytes apart crowd into few sets of the caches
+
 _TYPICAL_CACHES = (32 << 10, 1 << 20, 8 << 20)  # where the system does not say
 _KIB = 1024
 
