@@ -50,11 +50,14 @@ def packs_operand(nest: Nest) -> bool:
 
 
 def can_be_packed_before(nest: Nest) -> bool:
-    """Whether a product reads one matrix on the right, the same for all lines, over one axis or nine taps."""
+    """Whether a product reads one matrix on the right, the same for all lines, over one axis or nine taps.
+
+    The matrices of groups are packed for Winograd's tiles alone.
+    """
     product = nest.product
     if product is None or nest.cut is Cut.DEPTH or has_few_columns(product):
         return False
-    if len(product.axes.depth) != 1 and tiled_convolution(nest) is None:
+    if (len(product.axes.depth) != 1 or product.axes.groups) and tiled_convolution(nest) is None:
         return False
     return all(axis.right == 0 for axis in product.axes.lines)
 

@@ -136,3 +136,17 @@ def test_rows_that_crowd_into_few_sets_are_packed_once(length, columns, packs):
     for count in (1, 3):
         x = rng.standard_normal((count, length, 96)).astype(np.float32)
         np.testing.assert_allclose(exe(x, w), gc.evaluate(exe.graph, x, w), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("kernel", [(1024, 32), (1024, 512)], ids=str)
+def test_matrices_of_groups_are_read_as_they_lie(kernel):
+    """Each group has a matrix of its own, whatever the distance of its rows: panels of one would not do for all."""
+    graph = gc.trace(lambda x, w: F.conv2d(x, w, groups=2), gc.f32["N", 2 * kernel[1], 12, 12], gc.f32[(*kernel, 1, 1)])
+    exe = gc.compile(graph, threads=2)
+    assert "pack" not in [each.name for each in exe.kernels]
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((*kernel, 1, 1)).astype(np.float32)
+    for count in (1, 2):
+        x = rng.standard_normal((count, 2 * kernel[1], 12, 12)).astype(np.float32)
+        expected = gc.evaluate(graph, x, w)
+        np.testing.assert_allclose(exe(x, w), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
