@@ -11,14 +11,7 @@ from __future__ import annotations
 
 from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
-from graphc.passes.fuse.product import (
-    FEW_COLUMNS,
-    LONG_DEPTH,
-    MatrixProduct,
-    at_least,
-    extent_of,
-    product_of_extents,
-)
+from graphc.passes.fuse.product import FEW_COLUMNS, MatrixProduct, at_least, product_of_extents
 
 LEAST_COLUMNS = 32  # below this many, cutting along columns would leave threads without work
 MANY_ROWS = 64  # at least, for any batch size, where up to FEW_COLUMNS columns are summed over rows
@@ -53,13 +46,9 @@ def _is_tall(rows: Extents, columns: Extents, least: int) -> bool:
 
 
 def _least_tall(product: MatrixProduct) -> int:
-    """Rows of a product from where on they are shared, not its columns: fewer where these are a single block, and any
-    where each element of it is much work.
-    """
-    columns, depth = product.column.extent, extent_of(product.depth)
+    """Rows of a product from where on they are shared, not its columns: fewer where these are a single block."""
+    columns = product.column.extent
     is_one_block = isinstance(columns, int) and columns <= BLOCK_COLUMNS and not product.is_packed
-    if is_one_block and isinstance(depth, int) and depth >= LONG_DEPTH:
-        return 1
     return MANY_ROWS if is_one_block else TALL_ROWS
 
 

@@ -76,20 +76,3 @@ def test_how_many_rows_are_few() -> None:
 @pytest.mark.parametrize("bits", [128, 512])
 def test_again_with_vectors_of(bits: int) -> None:
     run_again(__file__, GRAPHC_VECTOR_BITS=str(bits))
-
-
-@pytest.mark.parametrize(("columns", "way"), [(64, "rows"), (65, "columns")])
-def test_rows_over_a_long_depth_are_shared_where_columns_are_one_block(columns, way):
-    """The gradient behind a layer of many classes: one slice would have all of it. One row in a batch is right, too."""
-    graph = gc.trace(lambda g, w: gc.abs(g @ w), gc.f32["N", 1030], gc.f32[1030, columns])
-    executables = [gc.compile(graph, threads=threads) for threads in (1, 2, 3, 4, 8)]
-    (kernel,) = (kernel for kernel in executables[0].kernels if "gemm_" in kernel.source)
-    assert f"cut by {way}" in kernel.source
-    rng = np.random.default_rng(0)
-    w = rng.standard_normal((1030, columns)).astype(np.float32)
-    for rows in (1, 7, 200):
-        g = rng.standard_normal((rows, 1030)).astype(np.float32)
-        first, *others = (exe(g, w) for exe in executables)
-        expected = gc.evaluate(graph, g, w)
-        np.testing.assert_allclose(first, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-        assert all(other.tobytes() == first.tobytes() for other in others)
