@@ -4,12 +4,13 @@ from itertools import product
 
 import numpy as np
 import pytest
+from llvmlite import ir
 from numba import njit
 
 import graphc as gc
 from another_process import run_again
 from graphc.backends.cpu.contraction import panel_width
-from graphc.backends.cpu.left_panels import gemm_panels_f32, gemm_panels_f64, pack_rows_f32, pack_rows_f64
+from graphc.backends.cpu.left_panels import GemmPanels, gemm_panels_f32, gemm_panels_f64, pack_rows_f32, pack_rows_f64
 from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.vector_ir import Tiling
 from guarded_memory import Guarded
@@ -55,6 +56,22 @@ def test_every_edge_of_packed_rows(dtype, by_columns):
             packing(m, columns, start, row, depth, target, k)
         multiplying(m, n, k, panels.ctypes.data, B.ctypes.data, panel_width(dtype), n, C.ctypes.data, n)
         assert np.array_equal(C, A @ B), f"{m} x {k} by {k} x {n}"
+
+
+def test_tiles_that_ask_for_what_comes_next_are_called_with_what_they_take():
+    """Those that ask for the right operand's rows, those that ask for the left one's panels, and all others."""
+    module = ir.Module()
+    known = {"m": 48, "n": 256, "b_panel": Tiling.of("float32").width, "b_depth": 260, "c_row": 256}
+    GemmPanels(module, Tiling.of("float32"), known).emit()
+    called = [
+        (instruction.callee, instruction)
+        for function in module.functions
+        for block in function.blocks
+        for instruction in block.instructions
+        if isinstance(instruction, ir.instructions.CallInstr) and ".tile." in instruction.callee.name
+    ]
+    assert len({callee.name for callee, _ in called}) >= 3
+    assert all(len(instruction.args) == len(callee.args) for callee, instruction in called)
 
 
 PACKED = {
