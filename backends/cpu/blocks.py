@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.backends.cpu.machine import COLLIDING, machine
+from graphc.backends.cpu.machine import machine
 from graphc.backends.nests.nest import Nest, Product
 from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import at_least
@@ -56,6 +56,14 @@ def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
     return not is_short and len(nest.passes) == 1 and nest.passes[0].needs_elements
 
 
+def copies_in_every_stretch(nest: Nest) -> bool:
+    """Whether a kernel would go by stretches, were its right operand packed before: each would copy what crowds."""
+    product = nest.product
+    if product is None or product.panels is not None or not (_is_long(product) and crowds_caches(product)):
+        return False
+    return goes_by_stretches(nest, packed_before=True)
+
+
 def _is_long(product: Product) -> bool:
     """Whether a block of the product fills much of the second-level cache."""
     size, rows = product.result.dtype.itemsize, product.rows
@@ -65,7 +73,7 @@ def _is_long(product: Product) -> bool:
 def crowds_caches(product: Product) -> bool:
     """Whether rows of the right operand fall into few sets of the caches, so that a kernel copies what it reads."""
     depth = product.axes.depth[-1].right
-    return not isinstance(depth, int) or depth * product.result.dtype.itemsize % COLLIDING == 0
+    return not isinstance(depth, int) or machine().crowds(depth * product.result.dtype.itemsize)
 
 
 def has_few_rows(nest: Nest, block: Block | None) -> bool:

@@ -41,7 +41,7 @@ from graphc.backends.cpu.dots import DOT, Dots
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.ir_function import IrFunction
 from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
-from graphc.backends.cpu.machine import COLLIDING, machine
+from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
 from graphc.backends.cpu.panels import each_panel
@@ -131,12 +131,13 @@ class Gemm(IrFunction):
 
     def _copied_columns(self, b: ir.IRBuilder) -> tuple[ir.Value, ir.Value | None]:
         """How many columns of B to take at once, and whether they are copied to panels; None where that cannot pay."""
-        if isinstance(self.b_depth, int) and self.b_depth % COLLIDING:
+        if isinstance(self.b_depth, int) and not machine().crowds(self.b_depth):
             return self.n, None
         self.copy = stack(b, COPIED_COLUMNS * DEPTH_BYTES)
-        collides = b.icmp_signed("==", b.and_(word(self.b_depth), word(COLLIDING - 1)), word(0))
+        is_apart = b.icmp_signed(">", word(self.b_depth), word(self._line))
+        collides = b.icmp_signed("==", b.and_(word(self.b_depth), word(machine().crowding - 1)), word(0))
         by_rows = b.icmp_signed("==", word(self.b_panel), word(self._line))
-        copied = b.and_(b.and_(collides, by_rows), b.icmp_signed(">=", self.m, word(MANY_ROWS)))
+        copied = b.and_(b.and_(b.and_(is_apart, collides), by_rows), b.icmp_signed(">=", self.m, word(MANY_ROWS)))
         return b.select(copied, word(COPIED_COLUMNS), self.n), copied
 
     def _panels(
@@ -198,7 +199,7 @@ class Gemm(IrFunction):
                         with later:
                             b.call(call, with_next)
 
-                each_tile(b, self.tiling, rows, tile)
+                each_tile(b, self.tiling, rows, tile, in_panels=self.left.is_in_panels)
 
             each_panel(b, self.tiling, n, known, panel)
 
@@ -210,7 +211,7 @@ class Gemm(IrFunction):
         of which nothing is copied.
         """
         n, k, size = self.literals.get("n", 0), self.literals.get("k"), self.tiling.size
-        if self.b_panel != self._line or not isinstance(self.b_depth, int) or self.b_depth % COLLIDING == 0:
+        if self.b_panel != self._line or not isinstance(self.b_depth, int) or machine().crowds(self.b_depth):
             return False
         is_deep = k is None or k * size > self.left.depth_bytes
         return n >= MANY_COLUMNS and is_deep and (k is None or n * k * size >= LARGE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphc.backends.cpu.blocks import crowds_caches
+from graphc.backends.cpu.blocks import copies_in_every_stretch, crowds_caches
 from graphc.backends.cpu.emit_product import has_few_columns, panel_elements, panel_width
 from graphc.backends.cpu.emit_transform import emit_transform
 from graphc.backends.cpu.kernel_source import MOVED, KernelSource
@@ -31,11 +31,13 @@ MANY_ROWS = 128  # in a batch of one, from where on several slices would copy it
 def packs_in_every_slice(nest: Nest) -> bool:
     """Whether a nest would pack one and the same operand again and again, and a large one.
 
-    So it would with an operand that lies row by row, but whose rows fall into few sets of the caches.
+    So it would with an operand that lies row by row, but whose rows crowd the caches.
     """
     product = nest.product
-    if product is None or nest.cut is not Cut.ROWS or not can_be_packed_before(nest):
+    if product is None or not can_be_packed_before(nest):
         return False
+    if nest.cut is not Cut.ROWS:
+        return copies_in_every_stretch(nest)
     if tiled_convolution(nest) is not None:
         return True
     if product.panels is None and (not crowds_caches(product) or at_least(product.rows) < MANY_ROWS):
@@ -45,8 +47,11 @@ def packs_in_every_slice(nest: Nest) -> bool:
 
 
 def packs_operand(nest: Nest) -> bool:
-    """Whether a nest packs its right operand, and could leave that to somebody else."""
-    return nest.product is not None and nest.product.panels is not None and can_be_packed_before(nest)
+    """Whether a nest packs its right operand, or copies parts of it, and could leave that to somebody else."""
+    product = nest.product
+    if product is None or not can_be_packed_before(nest):
+        return False
+    return product.panels is not None or crowds_caches(product)
 
 
 def can_be_packed_before(nest: Nest) -> bool:

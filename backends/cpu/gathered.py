@@ -22,7 +22,7 @@ from graphc.backends.cpu.contraction import panel_width
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.left_operand import AsItIs
 from graphc.backends.cpu.left_panels import GEMM_PANELS, PACK_ROWS, GemmPanels, RowPacking
-from graphc.backends.cpu.machine import COLLIDING
+from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.vector_ir import Tiling, Word, word
 
 PACK_RUN = (*PACK_ROWS, "ahead")
@@ -46,7 +46,7 @@ class GemmGathered(GemmPanels):
     @property
     def _fetches_right(self) -> bool:
         """Whether B is read in place."""
-        return self.b_panel == self._line and isinstance(self.b_depth, int) and self.b_depth % COLLIDING != 0
+        return self.b_panel == self._line and isinstance(self.b_depth, int) and not machine().crowds(self.b_depth)
 
     @property
     def _may_be_one_row(self) -> bool:

@@ -43,6 +43,7 @@ class AsItIs:
     """No copy: the strides of A are in the tiles' addresses."""
 
     is_one_piece = False  # whether a tile reads neighbours from its first element on, and the next tile those behind
+    is_in_panels = False  # whether rows lie in panels as tall as the tallest tile
 
     def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, depth_bytes: int = DEPTH_BYTES) -> None:
         self.b, self.tiling, self.row, self.depth = b, tiling, row, depth
@@ -169,7 +170,8 @@ def left_operand(
     right_is_stream: bool,
 ) -> AsItIs:
     """How to read an A of these strides, in bytes, and so deep; `columns` of C tell whether a copy is worth it."""
-    collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and tiling.rows > WAYS_OF_CACHE
+    # The rows of two tiles: those of the next are asked for while a tile is computed.
+    collides = isinstance(row, int) and row % SETS_OF_CACHE == 0 and 2 * tiling.rows > WAYS_OF_CACHE
     is_near = isinstance(depth, int) and depth < FAR
     panels = 2 if is_near else 1  # of C, for which reading A again costs less than a copy
     known = isinstance(row, int) and isinstance(depth, int)

@@ -43,6 +43,7 @@ class Panels(AsItIs):
     """Row i is in panel i // H; tiles that are shorter than H are parts of the last one."""
 
     is_one_piece = True
+    is_in_panels = True
 
     def __init__(self, b: ir.IRBuilder, tiling: Tiling, k: Word, depth_bytes: int) -> None:
         super().__init__(b, tiling, times(b, k, tiling.size), tiling.rows * tiling.size, depth_bytes)

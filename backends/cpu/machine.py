@@ -24,6 +24,7 @@ from graphc.errors import ArgumentError
 
 VECTOR_BITS = "GRAPHC_VECTOR_BITS"
 
+LINE = 64  # bytes that a cache brings in at once
 COLLIDING = 2048  # rows that are a multiple of this many bytes apart crowd into few sets of the caches
 
 _TYPICAL_CACHES = (32 << 10, 1 << 20, 8 << 20)  # where the system does not say
@@ -49,6 +50,25 @@ class Machine:
     def row_bytes(self) -> int:
         """What half of the vector registers hold: so much of a matrix's row is multiplied with one number at once."""
         return max(256, self.vector_registers // 2 * self.vector_bytes)
+
+    def crowds(self, apart: int) -> bool:
+        """Whether rows of a matrix, so many bytes apart, crowd the caches where they are read panel by panel."""
+        return apart > self.panel_bytes and apart % self.crowding == 0
+
+    @property
+    def panel_bytes(self) -> int:
+        """A row of a panel: the two vectors of the right operand that a tile is multiplied with at each depth."""
+        return 2 * self.vector_bytes
+
+    @property
+    def crowding(self) -> int:
+        """Rows of a panel that are a multiple of this many bytes apart, and not side by side, crowd the caches.
+
+        A panel whose rows are a cache line each asks for a set, and every few rows for a page, with each line: more
+        than the first level of either has, so that such a panel is worth a copy wherever its rows lie. One with longer
+        rows is too large for the first level in any case, and finds room in the second unless the rows collide.
+        """
+        return COLLIDING if self.panel_bytes > LINE else 1
 
     def __str__(self) -> str:
         levels = ", ".join(f"L{level} {_size(size)}" for level, size in enumerate(self.caches, 1))

@@ -101,12 +101,23 @@ class Strides:
         return ".".join("x" if stride is None else str(stride) for stride in (self.row, self.depth))
 
 
-def each_tile(b: ir.IRBuilder, tiling: Tiling, rows: ir.Value, body: Callable[[ir.Value, int], None]) -> None:
-    """body(i, height) for the tiles of a column: the tallest while they fit, then shorter ones."""
-    done: ir.Value = word(0)
-    for height in [tiling.rows, *(shorter for shorter in (8, 4, 2, 1) if shorter < tiling.rows)]:
-        _tiles(b, done, b.sub(rows, word(height - 1)), height, body)
-        done = b.sub(rows, b.srem(b.sub(rows, done), word(height)))
+def each_tile(
+    b: ir.IRBuilder, tiling: Tiling, rows: ir.Value, body: Callable[[ir.Value, int], None], *, in_panels: bool = False
+) -> None:
+    """body(i, height) for the tiles of a column: the tallest while they fit, then shorter ones.
+
+    Two rows have too few sums to keep the machine busy: eight rows are 4 + 4, not 6 + 2, unless rows are `in_panels` of
+    the tallest height, which no tile may leave.
+    """
+    tallest, done = tiling.rows, word(0)
+    kept: ir.Value = word(0)
+    if tallest == 6 and not in_panels:
+        leaves_two = b.icmp_signed("==", b.srem(rows, word(tallest)), word(2))
+        kept = b.select(b.and_(leaves_two, b.icmp_signed(">", rows, word(2))), word(tallest), kept)
+    for height in [tallest, *(shorter for shorter in (8, 4, 2, 1) if shorter < tallest)]:
+        stop = b.sub(rows, kept) if height == tallest else rows
+        _tiles(b, done, b.sub(stop, word(height - 1)), height, body)
+        done = b.sub(stop, b.srem(b.sub(stop, done), word(height)))
 
 
 def even_tiles(tiling: Tiling, rows: int) -> list[tuple[int, int]]:

@@ -22,20 +22,23 @@ operands are read where they lie, at strides of any size.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from llvmlite import ir
 
 from graphc.backends.cpu.ir_function import IrFunction
+from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.microkernel import Strides, Tile, each_even_tile, each_tile, emit_tile, even_tiles
 from graphc.backends.cpu.panels import each_panel
-from graphc.backends.cpu.vector_ir import at, count_up, times, word
+from graphc.backends.cpu.vector_ir import Tiling, at, count_up, times, word
 
 SEGMENTED = (
     "m", "n", "k", "segments", "a", "a_row", "a_depth", "a_segment", "b", "b_panel", "b_depth", "b_segment",
     "c", "c_row", "resume",
 )  # fmt: skip
 WITHIN = (*SEGMENTED, "a_first", "a_last", "first", "last")
+FEW_REGISTERS = 16
 STEPS = 5  # of the depth at once at most, where rows overlap: the width of most windows
 
 
@@ -52,6 +55,11 @@ class Segments(IrFunction):
         """How many steps of the depth to take at once; 0 where rows do not overlap, or nobody knows."""
         return 0
 
+    @property
+    def _shape(self) -> tuple[int, Tiling]:
+        """Vectors of a tile, and how its rows are cut."""
+        return 2, self.tiling
+
     def body(self) -> None:
         b, given, stride = self.b, self.given, self.strides
         m, n, k, segments = (word(given[x]) for x in ("m", "n", "k", "segments"))
@@ -61,8 +69,17 @@ class Segments(IrFunction):
         between = [word(stride["a_segment"]), word(stride["b_segment"])]
 
         def panel(j: ir.Value, vectors: int, masked: bool) -> None:
+            beside, _ = self._shape
+            for first in range(0, vectors, beside):
+                count = min(beside, vectors - first)
+                tiles(j, first, count, masked and first + count == vectors)
+
+        def tiles(start: ir.Value, first: int, vectors: int, masked: bool) -> None:
+            """All rows of some vectors of a panel."""
+            j = b.add(start, word(first * self.tiling.lanes))
             columns = b.sub(n, j)
-            right = at(b, given["b"], times(b, stride["b_panel"], b.sdiv(j, word(self.tiling.width))))
+            right = at(b, given["b"], times(b, stride["b_panel"], b.sdiv(start, word(self.tiling.width))))
+            right = at(b, right, first * self.tiling.lanes * self.tiling.size)
             c_j = at(b, given["c"], times(b, j, self.tiling.size))
             a_j = at(b, given["a"], times(b, j, self.tiling.size)) if self.by_lanes else given["a"]
 
@@ -84,10 +101,11 @@ class Segments(IrFunction):
 
     def _tiles(self, m: ir.Value, tile: Callable[..., None]) -> None:
         """All rows of a panel."""
+        _, tiling = self._shape
         if "m" in self.literals:
-            each_even_tile(self.b, self.tiling, self.literals["m"], tile)
+            each_even_tile(self.b, tiling, self.literals["m"], tile)
         else:
-            each_tile(self.b, self.tiling, m, tile)
+            each_tile(self.b, tiling, m, tile)
 
 
 class Lanes(Segments):
@@ -104,6 +122,14 @@ class Lanes(Segments):
         k = self.literals.get("k", 0)
         return k if k <= STEPS else max(steps for steps in (1, 3, 4, STEPS) if k % steps == 0)
 
+    @property
+    def _shape(self) -> tuple[int, Tiling]:
+        """Steps that are taken at once hold as many rows of B: where registers are few, tiles are one vector wide."""
+        registers = machine().vector_registers
+        if not self._slides or registers > FEW_REGISTERS:
+            return super()._shape
+        return 1, replace(self.tiling, rows=registers - self._slides - 1)
+
 
 class LanesWithin(Lanes):
     """The same for an image without its margins."""
@@ -116,7 +142,7 @@ class LanesWithin(Lanes):
         row, depth = (self.literals[name] * self.tiling.size for name in ("a_row", "a_depth"))
         real = range(*(self.literals[name] * self.tiling.size for name in ("a_first", "a_last")))
         between: dict[int, list[int]] = {}  # the others, by their heights
-        for i, height in even_tiles(self.tiling, self.literals["m"]):
+        for i, height in even_tiles(self._shape[1], self.literals["m"]):
             last = (height - 1) * row + (self.literals["k"] - 1) * depth
             if i * row in real and i * row + last in real:
                 between.setdefault(height, []).append(i)
