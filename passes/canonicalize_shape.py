@@ -197,6 +197,15 @@ def rearranged_splat(node):
     return broadcast_to(x.operand(), shape=node.result.shape) if node.result.ndim else x.operand()
 
 
+@rule_on(permute_dims)
+def permutation_of_repetition(node):
+    """permute(broadcast_to(x), p)  →  broadcast_to(permute(x, p))        x of the same rank: less is moved"""
+    spread = node.operands[0]
+    if not spread.made_by("broadcast_to") or spread.operand().ndim != spread.ndim:
+        return None
+    return broadcast_to(permute_dims(spread.operand(), axes=node["axes"]), shape=node.result.shape)
+
+
 @rule(where=lambda m: differ_by_leading_ones(m["x"].shape, m["inner"]) and m["x"].ndim <= len(m["outer"]))
 def broadcast_of_unit_axes(x, inner, outer):
     """broadcast_to(reshape(x: (3,), (1, 3)), (N, 3))  →  broadcast_to(x, (N, 3))"""

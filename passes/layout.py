@@ -5,9 +5,10 @@
     ->
     %h: f32[N,H,W,8] = relu(%last)                                   // and a permute_dims where somebody wants NCHW
 
-Elementwise ops, reductions, margins, slices and images side by side follow; the next convolution asks for channels last
-and finds them, so that between two convolutions nothing is moved, and the statistics of a BatchNorm are sums over rows.
-Where an op has operands of both kinds the majority decides, and the others are read through a `permute_dims`.
+Elementwise ops, reductions, margins, slices, images side by side and pixels that are repeated follow; the next
+convolution asks for channels last and finds them, so that between two convolutions nothing is moved, and the statistics
+of a BatchNorm are sums over rows. Where an op has operands of both kinds the majority decides, and the others are read
+through a `permute_dims`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from graphc.builder import Builder
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind, recording
-from graphc.ops.shape import inverse, permute_dims, reshape
+from graphc.ops.shape import broadcast_to, inverse, permute_dims, reshape
 from graphc.ops.slicing import concat
 from graphc.passes.dce import dce
 from graphc.passes.decompose import replace_values, substitute
@@ -88,6 +89,8 @@ class _ChannelsLast:
             return self._permute(node)
         if node.op is reshape:
             return self._reshape(node)
+        if node.op is broadcast_to:
+            return self._broadcast(node)
         rule = self._rule(node)
         return rule is not None and rule(node)
 
@@ -159,6 +162,23 @@ class _ChannelsLast:
             self.same[node.results[0]] = root
         else:
             self._note(node, moved)
+
+    def _broadcast(self, node: Node) -> bool:
+        """Pixels side by side: an axis of extent 1 stands behind the one before it, and is repeated there.
+
+        What has one axis alone is left to those who read it beside an image.
+        """
+        (x,), shape = node.operands, node.attributes["shape"]
+        before = self.moved.get(x)
+        if before is None or _is_in_order(before) or len(shape) != len(before.axes):
+            return False
+        repeated = [axis for axis, extent in enumerate(shape) if extent != x.type.shape[axis]]
+        order = [axis for axis in inverse(before.axes) if axis not in repeated]
+        for axis in repeated:
+            order.insert(order.index(axis - 1) + 1 if axis else 0, axis)
+        base = reshape(self.builder.tensor(before.root), shape=tuple(x.type.shape[axis] for axis in order))
+        spread = broadcast_to(base, shape=tuple(shape[axis] for axis in order))
+        return self._is_now(node, spread, inverse(tuple(order)))
 
     # -- ops that follow ----------------------------------------------------------------------------------------------
 

@@ -83,6 +83,9 @@ EXAMPLES = {
         %a: f32[N+3] = concat(%x, %z, axis=0) %b: f32[2*N+3] = concat(%a, %x, axis=0) return %b }""",
     "rearranged_splat": """(%s: f32[], %x: f32[N,3]) {
         %a: f32[N,3] = broadcast_to(%s, shape=(N, 3)) %b: f32[3,N] = permute_dims(%a, axes=(1, 0)) return %b }""",
+    "permutation_of_repetition": """(%x: f32[N,1,2]) {
+        %a: f32[N,3,2] = broadcast_to(%x, shape=(N, 3, 2))
+        %b: f32[2,3,N] = permute_dims(%a, axes=(2, 1, 0)) return %b }""",
     "broadcast_of_unit_axes": """(%v: f32[3]) {
         %a: f32[1,3] = reshape(%v, shape=(1, 3)) %b: f32[2,3] = broadcast_to(%a, shape=(2, 3)) return %b }""",
     "fold_without_keepdims": """(%x: f32[N,3,2]) {
