@@ -105,7 +105,7 @@ def _panels_of(product: Product, names: list[str]) -> Buffer:
 
 
 def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
-    """The source of the kernel that fills the panels of a product."""
+    """The source of the kernel that fills the panels of a product: one for all matrices, but for what is contiguous."""
     tiled = TiledConvolution.of(product.axes)
     if tiled is not None:
         return emit_transform(product, tiled, source, panels)
@@ -113,10 +113,10 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
     (depth,) = product.axes.depth
     column, offset = product.axes.column, product.axes.right.offset
     row = RowWords(source, panels)
-    number = row.number
-    units = (column.extent + (width - 1)) // width
-    k, columns, count = number(depth.extent), number(column.extent), number(units)
-    start, by_depth, by_column = row.word(offset), number(depth.right), number(column.right)
+    start, k = row.named("start", offset), row.named("depth", depth.extent)
+    columns = row.named("columns", column.extent)
+    by_depth, by_column = row.stride("by_depth", depth.right), row.stride("by_column", column.right)
+    count = f"(columns + {width - 1}) // {width}"
     text = "\n".join(
         [
             f"from graphc.backends.cpu.contraction import pack_{name}",
@@ -135,4 +135,5 @@ def emit_pack(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
             "",
         ]
     )
+    units = (column.extent + (width - 1)) // width
     return KernelSource("pack", text, row.words, {}, units, depth.extent * column.extent * MOVED)

@@ -79,20 +79,21 @@ def _elements(product: Product) -> Extent:
 
 
 def emit_pack_rows(product: Product, source: Buffer, panels: Buffer) -> KernelSource:
-    """The source of the kernel that fills the panels."""
+    """The source of the kernel that fills the panels: one for all matrices, but for what is contiguous."""
     height, name = tile_height(product), computing(product.result.dtype).name
     axes, (depth,) = product.axes, product.axes.depth
     row = RowWords(source, panels)
     blocks = (depth.extent + (DEPTH_OF_UNIT - 1)) // DEPTH_OF_UNIT
     tall = height * (PANELS_OF_UNIT if axes.row.left == 1 else 1)
     units = (product.rows + (tall - 1)) // tall * blocks
-    rows, k, count, across = (row.number(extent) for extent in (product.rows, depth.extent, units, blocks))
-    start, by_row, by_depth = row.number(axes.left.offset), row.number(axes.row.left), row.number(depth.left)
-    read = "address, extent" if row.lines else "address"
+    start, rows = row.named("start", axes.left.offset), row.named("rows", product.rows)
+    k = row.named("depth", depth.extent)
+    count, across = row.named("units", units), row.named("across", blocks)
+    by_row, by_depth = row.stride("by_row", axes.row.left), row.stride("by_depth", depth.left)
     text = "\n".join(
         [
             f"from graphc.backends.cpu.left_panels import pack_rows_{name}",
-            f"from graphc.backends.cpu.pointer import {read}, {name}, share",
+            f"from graphc.backends.cpu.pointer import address, extent, {name}, share",
             "",
             "",
             "def kernel(row, slice, slices):",
