@@ -71,7 +71,7 @@ def _is_long(product: Product) -> bool:
 
 
 def crowds_caches(product: Product) -> bool:
-    """Whether rows of the right operand fall into few sets of the caches, so that a kernel copies what it reads."""
+    """Whether rows of the right operand crowd the caches, so that a kernel copies what it reads."""
     depth = product.axes.depth[-1].right
     return not isinstance(depth, int) or machine().crowds(depth * product.result.dtype.itemsize)
 

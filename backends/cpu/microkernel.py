@@ -17,6 +17,7 @@ from itertools import accumulate
 
 from llvmlite import ir
 
+from graphc.backends.cpu.machine import LINE
 from graphc.backends.cpu.vector_ir import (
     I1,
     I64,
@@ -39,7 +40,6 @@ TILE = (
 SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
 MARGINS = (("first", I64), ("last", I64))
 AHEAD = (("ahead", POINTER),)
-LINE = 64  # bytes of a cache line
 
 
 @dataclass(frozen=True)
