@@ -193,7 +193,7 @@ class ProductLines:
         writer, product = self.writer, self.product
         with self._walk("line", product.axes.lines, "begin", "end") as (left, right):
             writer.node(product.node)
-            if any(stride != 0 for _, stride in right):
+            if self._are_few or not self._serves_all_lines:
                 self._pack_and_multiply(left, right)
             else:
                 self._multiply(left, right)
@@ -209,8 +209,13 @@ class ProductLines:
 
     def before_lines(self) -> None:
         """What serves all lines of a slice."""
-        if all(axis.right == 0 for axis in self.product.axes.lines):
+        if self._serves_all_lines and not self._are_few:
             self._pack([])
+
+    @property
+    def _serves_all_lines(self) -> bool:
+        """Whether the right operand is the same for every line."""
+        return self.by_lines and all(axis.right == 0 for axis in self.product.axes.lines)
 
     @contextmanager
     def _walk(self, name: str, axes: tuple[Axis, ...], begin: str, end: str) -> Iterator[tuple[Terms, Terms]]:
@@ -260,12 +265,13 @@ class ProductLines:
         """Whether the right operand is read where it lies, along the depth."""
         rows = self.product.rows
         is_few = isinstance(rows, int) and rows <= FEW_ROWS
-        return has_few_columns(self.product) or (self._is_along_the_depth and is_few)
+        return has_few_columns(self.product) or (self._is_along_the_depth and is_few and not self._serves_all_lines)
 
     @property
     def _may_be_few(self) -> bool:
         """Whether the run decides that."""
-        return self._is_along_the_depth and not (isinstance(self.product.rows, int) or has_few_columns(self.product))
+        is_known = isinstance(self.product.rows, int) or has_few_columns(self.product)
+        return self._is_along_the_depth and not is_known and not self._serves_all_lines
 
     @property
     def _is_along_the_depth(self) -> bool:

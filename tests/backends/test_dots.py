@@ -160,3 +160,17 @@ def test_again_with_vectors_of(bits):
 
 def test_again_as_plain_python():
     run_again(__file__, NUMBA_DISABLE_JIT="1")
+
+
+@pytest.mark.parametrize(("columns", "depth"), [(8, 16), (3, 100), (20, 7)])
+def test_few_rows_in_each_of_many_lines(columns, depth):
+    """Part of an image times a matrix: packed once for all lines, or read along the depth in each."""
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((3, 4, 5, 5, depth)).astype(np.float32)
+    w = generator.standard_normal((columns, depth)).astype(np.float32)
+    graph = gc.trace(lambda x, w: gc.tanh(x[:, 1:4, 1:5, 1:5] @ w.mT), gc.f32["N", 4, 5, 5, depth], gc.f32[*w.shape])
+    exe = gc.compile(graph)
+    np.testing.assert_allclose(exe(x, w), gc.evaluate(graph, x, w), rtol=1e-4, atol=1e-5)
+    (step,) = exe.program.steps
+    sizes = [extent for buffer, extent in step.source.temporaries.items() if buffer.name == "w_panels"]
+    assert [bool(size) for size in sizes] == [("pack_f32(" in step.kernel.source)]
