@@ -22,6 +22,7 @@ from graphc.errors import ArgumentError, NumericsError, ShapeError
 from graphc.interpret import run
 from graphc.ir import Graph, Node
 from graphc.state import commit_updates, without_cells
+from graphc.stored import as_counted, cell_of
 from graphc.turns import turn_over
 from graphc.types import type_of
 
@@ -150,10 +151,14 @@ def no_quick_call(arrays: tuple[Any, ...]) -> None:
 
 
 def _results(graph: Graph, arrays: Sequence[Any]) -> dict[str, Array]:
-    """Outputs by position and updates by name."""
+    """Outputs by position and updates by what is updated."""
     outputs, updates = run(graph, arrays)
+    cells = {state.value: state.cell for state in graph.state}
     named = {f"output {i}": array for i, array in enumerate(outputs)}
-    named.update((f"update {old.name}", array) for (old, _), array in zip(graph.updates, updates, strict=True))
+    for (old, _), array in zip(graph.updates, updates, strict=True):
+        cell = cells[old]
+        key = old.name if cell is None else id(cell_of(cell))
+        named[f"update {key}"] = as_counted(cell, array)
     return named
 
 

@@ -60,7 +60,7 @@ def _lines(graph: Graph, known: dict[int, str]) -> Iterator[str]:
     yield graph.name
     yield ", ".join(_defined(value, known) for value in graph.inputs)
     for state in graph.state:
-        yield f"{state.kind} {_defined(state.value, known)} {state.cell is None}"
+        yield f"{state.kind} {_defined(state.value, known)} {state.order} {state.cell is None}"
     for node in graph.nodes:
         yield _line(node, known)
         for region in node.regions:

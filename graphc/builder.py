@@ -126,7 +126,7 @@ class Builder:
 
     def declare_state(self, value: Value, kind: str, cell: Cell | None) -> State:
         """Declare that the graph reads this state."""
-        state = State(value, kind, cell)
+        state = State(value, kind, cell, None if cell is None else cell.order)
         self.state.append(state)
         if cell is not None:
             self._cells[id(cell)] = state

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import networkx
 
     from graphc.op import Op
-    from graphc.state import Cell
+    from graphc.order import Axes
+    from graphc.stored import AnyCell
 
 
 class Value:
@@ -124,12 +125,14 @@ class Node:
 class State:
     """A value that a graph reads from the model.
 
-    `kind` is one of STATE_KINDS; `cell` is where it lives, None in a graph parsed from text.
+    `kind` is one of STATE_KINDS; `cell` is where it lives, None in a graph parsed from text; `order` the order in which
+    its axes lie in memory, None for row by row.
     """
 
     value: Value
     kind: str
-    cell: Cell | None = None
+    cell: AnyCell | None = None
+    order: Axes | None = None
 
 
 STATE_KINDS = ("parameter", "buffer", "slot", "hyperparameter", "rng")

@@ -22,6 +22,7 @@ import numpy as np
 
 from graphc.errors import DTypeError, ShapeError, StateError, TraceError
 from graphc.op import active_recorder
+from graphc.order import Axes, laid_out, order_problem
 from graphc.tensor import Operators, Tensor
 from graphc.types import DType, TensorType, as_dtype, type_of
 
@@ -60,12 +61,21 @@ class Cell(Operators):
 
     `value` is anything that NumPy makes an array of; it is copied. `kind` is one of `graphc.ir.STATE_KINDS`. `turn` is
     what executables over the cell hold while they run, and who reads or writes it for as long (`graphc.turns`).
+
+    `order` is the order in which the array's axes lie in memory, None for row by row: `(2, 3, 1, 0)` for the kernels
+    f32[out,in,3,3] of a convolution, which is computed from f32[3,3,in,out]. All that is read and written here has the
+    shape that it has without; executables work with the cell as it lies in memory (`graphc.stored`). Raises StateError
+    for an order that is no permutation of the axes.
     """
 
-    __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name", "turn")
+    __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name", "order", "turn")
 
-    def __init__(self, value: Any, kind: str = "buffer", name: str = "") -> None:
-        self._array = own(value)
+    def __init__(self, value: Any, kind: str = "buffer", name: str = "", order: Axes | None = None) -> None:
+        array = own(value)
+        if order is not None and (problem := order_problem(order, array.ndim)):
+            raise StateError(f"{name or kind}: {problem}")
+        self.order = None if order == tuple(range(array.ndim)) else order
+        self._array = seal(laid_out(array, self.order))
         self.is_lent = False  # whether someone may hold the array, or a view of it
         self.kind = kind
         self.name = name
@@ -181,10 +191,10 @@ class Cell(Operators):
     def commit(self, array: np.ndarray[Any, Any]) -> None:
         """Take over an array that no one else writes to, of the right dtype; bumps the version.
 
-        One that does not lie row by row, such as a transpose, is copied: kernels read state by its address.
+        One whose axes do not lie in the cell's order is copied: kernels read state by its address.
         """
         with self.turn:
-            self._array = seal(np.asarray(array, order="C"))
+            self._array = seal(laid_out(array, self.order))
             self.is_lent = False
             self.follow(None)
             self._version += 1
@@ -214,7 +224,7 @@ class Cell(Operators):
         return self._lend()[key] if active_recorder() is None else super().__getitem__(key)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (np.array(self, copy=True), self.kind, self.name)
+        return type(self), (np.array(self, copy=True), self.kind, self.name, self.order)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name or '?'}: {self.type})"

@@ -20,13 +20,14 @@ from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any
 
-from graphc.state import NO_TURN, Cell
+from graphc.state import NO_TURN
+from graphc.stored import AnyCell
 
 _giving = threading.Lock()
 _known: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def turn_over(cells: Iterable[Cell]) -> AbstractContextManager[Any]:
+def turn_over(cells: Iterable[AnyCell]) -> AbstractContextManager[Any]:
     """What to hold while running over these cells; a thread may take it again while it has it."""
     turns: dict[int, AbstractContextManager[Any]] = {}
     own = threading.RLock()

@@ -20,6 +20,7 @@ from graphc.dim import Dim
 from graphc.errors import GraphcError, VerifyError
 from graphc.ir import STATE_KINDS, Graph, Literal, Node, State, Value
 from graphc.op import REGISTRY
+from graphc.order import order_problem
 from graphc.text.array_text import number_problem
 from graphc.text.printer import print_update
 from graphc.types import DType, TensorType
@@ -49,6 +50,8 @@ def _verify(graph: Graph, outer: frozenset[str] = frozenset()) -> None:
         if state.kind not in STATE_KINDS:
             kinds = ", ".join(STATE_KINDS)
             raise VerifyError(f"state %{state.value.name} is of kind {state.kind!r}; kinds are {kinds}")
+        if state.order is not None and (problem := order_problem(state.order, state.value.type.rank)):
+            raise VerifyError(f"state %{state.value.name} {problem}")
     for node in graph.nodes:
         try:
             _verify_node(node, defined, dims)

@@ -35,6 +35,7 @@ from graphc.passes.rewrite import (
 )
 from graphc.passes.scans import merge_scans
 from graphc.passes.split_reductions import split_reductions, split_rules
+from graphc.passes.stored import stored
 
 __all__ = [
     "PASSES", "Ledger", "Match", "Matched", "NodeMatch", "Number", "Pass", "Pipeline", "RewritePass", "Rule",
@@ -42,7 +43,7 @@ __all__ = [
     "canonicalize_rules", "channels_last", "cse", "dce", "decompose", "default_pipeline", "find_pass", "floats", "fold",
     "fold_batch_norm", "fold_batch_norm_rules", "fuse", "fuse_with_ledger", "grad", "gradcheck", "hoist", "hvp",
     "integers", "jacobian", "jvp", "last_places", "merge_scans", "prepare", "register_pass", "rematerialize", "rule",
-    "rule_on", "same_type", "single_use", "spans", "split_reductions", "split_rules", "value_and_grad", "vjp",
+    "rule_on", "same_type", "single_use", "spans", "split_reductions", "split_rules", "stored", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 register_pass("fold_batch_norm")(fold_batch_norm)
@@ -57,6 +58,7 @@ register_pass("merge_scans")(merge_scans)
 register_pass("hoist")(hoist)
 register_pass("batch_products")(batch_products)
 register_pass("dce")(dce)
+register_pass("stored")(stored)
 register_pass("prepare")(prepare)
 register_pass("channels_last")(channels_last)
 register_pass("rematerialize")(rematerialize)

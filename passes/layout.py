@@ -21,8 +21,9 @@ from graphc.builder import Builder
 from graphc.dim import Extent
 from graphc.ir import Graph, Node, Value
 from graphc.op import Kind, recording
-from graphc.ops.shape import broadcast_to, inverse, permute_dims, reshape
+from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.ops.slicing import concat
+from graphc.order import inverse
 from graphc.passes.dce import dce
 from graphc.passes.decompose import replace_values, substitute
 from graphc.tensor import Tensor
@@ -56,6 +57,7 @@ class _ChannelsLast:
         self.same: dict[Value, Value] = {}  # values that turned out to be another one
         self.computed: dict[Value, Value] = {}  # what is computed in place of a value, with its channels last
         self._turned: dict[tuple[Value, Axes], Value] = {}
+        self._kernels = _orders_of_state(graph)
 
     def run(self) -> Graph:
         for original in self.graph.nodes:
@@ -106,9 +108,9 @@ class _ChannelsLast:
         return self._place if node.op.name in _PER_AXIS else None
 
     def _is_image(self, value: Value) -> bool:
-        """Whether it is one with its channels last, seen with them first."""
+        """Whether it is one with its channels last, seen with them first, or lies in memory as kernels are stored."""
         moved = self.moved.get(value)
-        return moved is not None and moved.axes == channels_first(len(moved.axes))
+        return moved is not None and (moved.axes == channels_first(len(moved.axes)) or moved.axes in self._kernels)
 
     def _base(self, value: Value) -> Tensor:
         """The value with its channels last."""
@@ -138,13 +140,18 @@ class _ChannelsLast:
     def _permute(self, node: Node) -> bool:
         (x,), axes = node.operands, node.attributes["axes"]
         if x not in self.moved:
-            if axes == channels_first(len(axes)) and len(axes) > 2:
+            if len(axes) > 2 and (axes == channels_first(len(axes)) or self._is_kernel(x)):
                 self.moved[node.results[0]] = Moved(x, x.type.shape, axes)
             return False
         before = self.moved[x]
         moved = Moved(before.root, before.shape, tuple(before.axes[axis] for axis in axes))
         self._view(node, moved)
         return True
+
+    def _is_kernel(self, x: Value) -> bool:
+        """Whether it may be the kernels of a convolution as they are stored, or their gradient as a product."""
+        made = self.graph.producers.get(x)
+        return bool(self._kernels) and (made is None or made.op.kind is Kind.CONTRACTION)
 
     def _reshape(self, node: Node) -> bool:
         """Another shape of a permutation, where the base has one for it: axes split, neighbours put together."""
@@ -261,6 +268,13 @@ class _ChannelsLast:
 
 
 _PER_AXIS = {"pad": ("low", "high", "interior"), "slice": ("starts", "limits", "strides")}
+
+
+def _orders_of_state(graph: Graph) -> set[Axes]:
+    """How state that does not lie in memory as it is counted is turned (`stored.py`)."""
+    state = {each.value for each in graph.state}
+    turned = (node.attributes["axes"] for node in graph.nodes if node.op is permute_dims and node.operands[0] in state)
+    return {axes for axes in turned if len(axes) > 2}
 
 
 def channels_first(rank: int) -> Axes:

@@ -43,7 +43,7 @@ def as_product(
     padded = [padded_extent(*each) for each in zip(extents, low, high, input_dilation, strict=True)]
     places = tuple(window_count(*each) for each in zip(padded, size, stride, dilation, strict=True))
     space = range(2, 2 + len(size))
-    is_gradient = _is_smaller(places, tuple(size))
+    is_gradient = _sums_over_images(batch, channels, places, tuple(size))
     if is_gradient:  # what no window reaches would give it more places
         read = [
             (p - 1) * step + (k - 1) * far + 1 for p, k, step, far in zip(places, size, stride, dilation, strict=True)
@@ -89,6 +89,16 @@ def _of_groups(
             image = over_groups(with_margins(image, low, high, input_dilation, 1), w, stride, dilation)
         product = reshape(_first(image, len(size)), shape=(batch, groups, kernels, *places))
     return product if product.dtype is dtype else cast(product, dtype=dtype)
+
+
+def _sums_over_images(batch: Extent, channels: Extent, places: Extents, size: Extents) -> bool:
+    """Whether a convolution is a gradient for kernels, whose channels are the images of a batch.
+
+    That number has a name most often; where neither has, a gradient is what has fewer places than it sums over.
+    """
+    if isinstance(batch, int) and isinstance(channels, int):
+        return _is_smaller(places, size)
+    return isinstance(batch, int) and all(isinstance(extent, int) for extent in places)
 
 
 def _is_smaller(a: Extents, b: Extents) -> bool:

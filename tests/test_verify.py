@@ -90,6 +90,7 @@ BROKEN = [
     (graph(state=[State(W, "weight")]), "state %w is of kind 'weight'; kinds are parameter, buffer, slot"),
     (graph(updates=[(X, X)]), "%x is updated, but it is not state"),
     (graph(EXP, updates=[(Y, Y)]), "%y is updated, but it is not state"),
+    (graph(state=[State(W, "buffer", order=(1,))]), "state %w is stored in the order (1,), which is not a permutation"),
     (graph(state=[STATE], updates=[(W, W), (W, W)]), "%w is updated twice"),
     (graph(state=[STATE], updates=[(W, X)]), "buffer %w is f32[3], but its new value is f32[N,3]"),
     (graph(state=[STATE], updates=[(W, Literal(0.0, gc.f32))]), "buffer %w is f32[3], but its new value is f32[]"),

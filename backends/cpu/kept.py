@@ -28,6 +28,7 @@ from graphc.backends.fingerprint import fingerprint
 from graphc.errors import GraphcError
 from graphc.ir import Graph, Literal
 from graphc.passes.pipeline import Stages
+from graphc.passes.stored import name_of
 from graphc.text.parser import parse
 
 LEAST_NODES = 200  # of a graph that is worth a file: lowering takes 0.3 ms for each
@@ -61,7 +62,8 @@ def key_of(stages: Stages) -> str | None:
 def keep(key: str, steps: Steps, source: Graph) -> None:
     """Keep the steps that were made of a graph, for the next process; `source` is the graph after the passes."""
     results = (*steps.graph.outputs, *(new for _, new in steps.graph.updates))
-    if any(isinstance(value, Literal) for value in results):
+    names = {name_of(state) for state in source.state}
+    if any(isinstance(value, Literal) for value in results) or len(names) < len(source.state):
         return
     writer = StepsWriter()
     content = writer.steps(steps) | {"key": key, "admission": str(asked(source))}

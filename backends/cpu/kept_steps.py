@@ -23,6 +23,7 @@ from graphc.backends.cpu.steps import Kernel, Step, Steps
 from graphc.backends.nests.nest import Buffer
 from graphc.dim import Dim, Extent, parse_extent
 from graphc.ir import Graph, State, Value
+from graphc.passes.stored import lying, name_of
 from graphc.types import DTYPES, TensorType
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ class StepsReader:
     def steps(self, graph: Graph) -> Steps:
         """The steps over the state of a graph."""
         content = self._content
-        state = {each.value.name: each for each in graph.state}
+        state = {name_of(each): lying(each, name_of(each)) for each in graph.state}
         read = {number: state[name] for number, name in content["state"]}
         self._values = values = [
             read[number].value if number in read else Value(name, TensorType(DTYPES[dtype], tuple(map(_extent, shape))))

@@ -23,6 +23,7 @@ from graphc.passes.fuse import Ledger, fuse_with_ledger
 from graphc.passes.pipeline import Stage, Stages
 from graphc.passes.prepare import prepare
 from graphc.passes.rematerialize import Rematerialized, rematerialize, ways_to_save
+from graphc.passes.stored import stored
 from graphc.verify import verify
 
 WORTH_KERNELS = 1 << 22  # bytes: below it, kernels that are the same in all layers of a network are worth more
@@ -41,7 +42,10 @@ def lower(stages: Stages, budget: MemoryBudget | None) -> Lowered:
     """The backend's own passes, as stages of the pipeline; raises MemoryBudgetError where no plan fits."""
     start = time.perf_counter()
     source = stages.last.graph
-    prepared = prepare(source)
+    lying = stored(source)
+    stages.append(Stage("stored", verify(lying, after="stored"), time.perf_counter() - start))
+    start = time.perf_counter()
+    prepared = prepare(lying)
     stages.append(Stage("prepare", verify(prepared, after="prepare"), time.perf_counter() - start))
     start = time.perf_counter()
     if budget is None:

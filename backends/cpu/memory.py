@@ -28,7 +28,7 @@ from graphc.backends.cpu.results import Results
 from graphc.backends.cpu.steps import Steps
 from graphc.backends.memory_plan import ALIGNMENT
 from graphc.ir import Literal, Value
-from graphc.state import Cell
+from graphc.stored import AnyCell
 
 Array = np.ndarray[Any, Any]
 
@@ -52,7 +52,7 @@ class Memory:
         self.current: Binding | None = None  # the table whose addresses are good, for as long as `epoch` is the state's
         self.epoch = -1
         self._arena = np.empty(0, np.uint8)
-        self._spares: list[tuple[Cell, Array]] = []  # new state that cannot be written over the old
+        self._spares: list[tuple[AnyCell, Array]] = []  # new state that cannot be written over the old
 
     # -- before a run -------------------------------------------------------------------------------------------------
 

@@ -56,7 +56,9 @@ class _Convolution(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
-        self.weight = empty_parameter((outer, inner // groups, *self.kernel_size), dtype)
+        taps = tuple(range(2, 2 + count))  # in memory as products read them: an element's channels side by side
+        order = (*taps, 0, 1) if self.transposed else (*taps, 1, 0)
+        self.weight = empty_parameter((outer, inner // groups, *self.kernel_size), dtype, order)
         self.register_parameter("bias", empty_parameter((out_channels,), dtype) if bias else None)
         self.reset_parameters()
 

@@ -15,6 +15,7 @@ from graphc.nn import functional as F
 from graphc.nn import init
 from graphc.nn.module import Module
 from graphc.nn.parameter import Parameter
+from graphc.order import Axes
 from graphc.types import as_dtype, f32
 
 
@@ -124,9 +125,9 @@ class Unflatten(Module):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-def empty_parameter(shape: tuple[int, ...], dtype: object) -> Parameter:
-    """A parameter to be filled."""
-    return Parameter(np.zeros(shape, as_dtype(dtype).numpy))
+def empty_parameter(shape: tuple[int, ...], dtype: object, order: Axes | None = None) -> Parameter:
+    """A parameter to be filled, whose axes lie in this order in memory."""
+    return Parameter(np.zeros(shape, as_dtype(dtype).numpy), order=order)
 
 
 def fill_uniform(parameter: Parameter, fan_in: int) -> None:

@@ -9,11 +9,13 @@ Inside a trace they are operands like any tensor: `x @ self.weight`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graphc.errors import DTypeError
+from graphc.order import Axes
 from graphc.state import Cell, count_layout_change
 from graphc.types import as_dtype
 
@@ -21,14 +23,14 @@ from graphc.types import as_dtype
 class Parameter(Cell):
     """A cell that optimizers update, unless `requires_grad` is False.
 
-    `data` is an array, or numbers and lists of them (Python floats become f32); it is copied. Raises DTypeError for
-    integers that are to have a gradient.
+    `data` is an array, or numbers and lists of them (Python floats become f32); it is copied. `order` is the order in
+    which its axes lie in memory (`graphc.state.Cell`). Raises DTypeError for integers that are to have a gradient.
     """
 
     __slots__ = ("_requires_grad",)
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(in_default_dtype(data), kind="parameter")
+    def __init__(self, data: Any, requires_grad: bool = True, *, order: Axes | None = None) -> None:
+        super().__init__(in_default_dtype(data), kind="parameter", order=order)
         if requires_grad and not self.dtype.is_float:
             raise DTypeError(
                 f"only floating-point parameters have gradients, but this one is {self.type}; "
@@ -52,7 +54,8 @@ class Parameter(Cell):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Parameter, (self.array, self.requires_grad), (None, {"name": self.name})
+        data, gradient = self.array, self.requires_grad
+        return partial(Parameter, order=self.order), (data, gradient), (None, {"name": self.name})
 
 
 class Buffer(Cell):

@@ -61,7 +61,7 @@ class Slots:
         for name, initial in declared.items():
             if name not in slots:
                 start = np.full(cell.shape, initial, cell.dtype.numpy)
-                slot = Cell(start, "slot", f"{self.name_of(cell)}.{name}")
+                slot = Cell(start, "slot", f"{self.name_of(cell)}.{name}", cell.order)
                 waiting = self._waiting_for(cell)
                 if name in waiting:
                     slot.commit(self._fitting(cell, name, slot, waiting[name]))

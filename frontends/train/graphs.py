@@ -20,6 +20,7 @@ from graphc.errors import ArgumentError, GradientError
 from graphc.ir import Graph, Literal
 from graphc.optim import Optimizer
 from graphc.state import Cell
+from graphc.stored import cell_of
 from graphc.train.gradients import Gradients, add_up, average, clip
 from graphc.train.objective import Objective, named
 
@@ -106,7 +107,7 @@ class Sums:
         for cell in parameters:
             if cell not in self._cells or self._cells[cell].type != cell.type:
                 zeros = np.zeros(cell.shape, cell.dtype.numpy)
-                self._cells[cell] = Cell(zeros, "slot", f"{self._name_of(cell)}.gradient_sum")
+                self._cells[cell] = Cell(zeros, "slot", f"{self._name_of(cell)}.gradient_sum", cell.order)
         return {cell: self._cells[cell] for cell in parameters}
 
     def named(self) -> dict[str, Cell]:
@@ -130,7 +131,7 @@ def trainable_parameters(
         known = set(candidates.values())
         for state in graph.state:
             if state.kind == "parameter" and state.cell is not None and state.cell not in known:
-                candidates[state.value.name] = state.cell
+                candidates[state.value.name] = cell_of(state.cell)
     if only is not None:
         wanted = {candidates.get(item) if isinstance(item, str) else item for item in only}
         for item in only:

@@ -14,6 +14,7 @@ import numpy as np
 
 from graphc.errors import StateError
 from graphc.state import Cell
+from graphc.stored import cell_of
 
 if TYPE_CHECKING:
     from graphc.train.step import TrainingStep
@@ -57,7 +58,7 @@ def load_state_dict(step: TrainingStep, given: Mapping[str, Any]) -> None:
 @contextmanager
 def all_or_nothing(step: TrainingStep) -> Iterator[None]:
     """When the block fails, the cells of the step, its model and its optimizer have their old values again."""
-    cells = {state.cell for state in step.interface.state if state.cell is not None}
+    cells = {cell_of(state.cell) for state in step.interface.state if state.cell is not None}
     cells |= {cell for _, cell in (*step.objective.named_parameters(), *step.objective.named_buffers())}
     cells |= {step.rng, *step.sums.named().values()}
     before = [(cell, cell.array) for cell in cells]
@@ -73,8 +74,8 @@ def all_or_nothing(step: TrainingStep) -> Iterator[None]:
 def _read_by(step: TrainingStep) -> dict[str, Cell]:
     """The cells of a model that is a plain function: the parameters and buffers that it reads."""
     return {
-        state.value.name: state.cell
-        for state in step.interface.state
+        state.value.name: cell_of(state.cell)
+        for state in step.stages.first.graph.state
         if state.kind in ("parameter", "buffer") and state.cell is not None
     }
 

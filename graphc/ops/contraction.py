@@ -13,7 +13,8 @@ import numpy as np
 from graphc.errors import DTypeError, OpAttributeError, ShapeError
 from graphc.op import Kind, define_op
 from graphc.ops.declare import computed_in_f32
-from graphc.ops.shape import inverse, permute_dims
+from graphc.ops.shape import permute_dims
+from graphc.order import inverse
 from graphc.samples import integers, real, sample
 from graphc.types import TensorType
 

@@ -18,6 +18,7 @@ from graphc.errors import DTypeError, OpAttributeError, ShapeError
 from graphc.op import Kind, Op, define_op, no_gradient, no_tangent
 from graphc.operands import ACCEPTED
 from graphc.ops.declare import computed_in_f32
+from graphc.order import inverse
 from graphc.samples import booleans, exactly, integers, real, sample
 from graphc.types import Shape, TensorType, i64
 
@@ -103,7 +104,7 @@ sum: Op = define_op(
 def _product_of_others(x: Any, axis: Axes) -> Any:
     """For each element the product of the others along the axes, with no division, so that zeros are no trouble."""
     from graphc.ops.scan import cumulative_prod, exclusive
-    from graphc.ops.shape import inverse, permute_dims, reshape
+    from graphc.ops.shape import permute_dims, reshape
 
     order = (*(i for i in range(x.ndim) if i not in axis), *axis)
     moved = permute_dims(x, axes=order)

@@ -9,6 +9,7 @@ import numpy as np
 from graphc.errors import OpAttributeError, ShapeError
 from graphc.op import Kind, Op, define_op
 from graphc.operands import broadcast_shapes, shape_text
+from graphc.order import inverse
 from graphc.samples import real, sample
 from graphc.types import Shape, TensorType
 
@@ -69,11 +70,6 @@ def _infer_permute_dims(x: TensorType, *, axes: tuple[int, ...]) -> TensorType:
     if sorted(axes) != list(range(x.rank)):
         raise OpAttributeError(f"permute_dims: axes {axes} are not a permutation of the {x.rank} axes of {x}")
     return x.with_shape(x.shape[a] for a in axes)
-
-
-def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
-    """The permutation that undoes another."""
-    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
 permute_dims: Op = define_op(

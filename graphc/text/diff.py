@@ -24,7 +24,7 @@ from itertools import groupby
 
 from graphc.errors import ArgumentError
 from graphc.ir import Graph, Node, Value
-from graphc.text.printer import print_definition, print_header, print_node, print_return, print_update
+from graphc.text.printer import print_header, print_node, print_return, print_state, print_update
 
 _CONTEXT = 2  # unchanged lines that are shown around a change
 _SHOWN_RENAMES = 8
@@ -116,7 +116,7 @@ def _entries(graph: Graph, renames: Mapping[Value, str]) -> Iterator[_Entry]:
     inputs = tuple(map(of, graph.inputs))
     yield entry("header", print_header(graph.with_(inputs=inputs)), print_header(graph), "")
     for state in graph.state:
-        text = f"{state.kind} {print_definition(state.value)}"
+        text = print_state(state)
         yield entry(("state", state.value.name), text, text)
     for node in graph.nodes:
         before = replace(node, operands=tuple(map(of, node.operands)), results=tuple(map(of, node.results)))

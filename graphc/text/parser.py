@@ -7,7 +7,7 @@
 The grammar (docs/ir.md has it with examples; line breaks are as good as spaces):
 
     graph     = "graph" "@" name "(" [value ":" type {"," value ":" type}] ")" "{" {statement} return "}"
-    statement = kind value ":" type                                                   -- state
+    statement = kind value ":" type ["stored" tuple]                                  -- state
               | value ":" type {"," value ":" type} "=" op "(" [arguments] ")" ["{" {region} "}"]
               | "update" value "=" operand
     return    = "return" [operand {"," operand}]
@@ -25,6 +25,7 @@ from typing import Any
 from graphc.errors import ArgumentError, GraphcError
 from graphc.ir import STATE_KINDS, Graph, Literal, Node, State, Value
 from graphc.op import Op, find_op
+from graphc.order import Axes, order_problem
 from graphc.provenance import UNKNOWN, Location, Provenance
 from graphc.text.array_text import number_problem
 from graphc.text.attribute_text import read_attribute, read_dtype, read_scalar, read_type
@@ -109,7 +110,7 @@ class _GraphReader:
         elif token.kind == "word" and token.text in STATE_KINDS:
             reader.take()
             value = self.read_definition("a value such as %w")
-            self.state[value] = State(value, token.text)
+            self.state[value] = State(value, token.text, order=self.read_order(value))
             self.dims |= value.type.dims
         elif reader.accept("word", "update"):
             self.read_update()
@@ -117,6 +118,16 @@ class _GraphReader:
             hint = close_matches(token.text, (*STATE_KINDS, "update", "return")) if token.kind == "word" else ""
             wanted = ("a node such as '%y: f32[N] = …'", "state", "'update'", "'return'")
             reader.fail_expecting(*wanted, hint=hint, starts_line=True)
+
+    def read_order(self, value: Value) -> Axes | None:
+        """`stored (2, 3, 1, 0)`, where the axes of state lie in memory in another order."""
+        if not self.reader.accept("word", "stored"):
+            return None
+        token = self.reader.token
+        order: Axes = read_attribute(self.reader)
+        if problem := order_problem(order, value.type.rank):
+            self.reader.fail(f"%{value.name} {problem}", token)
+        return order
 
     # -- values -----------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from graphc.dim import Dim
 from graphc.errors import DTypeError
-from graphc.ir import Graph, Literal, Node, Value
+from graphc.ir import Graph, Literal, Node, State, Value
 from graphc.op import Op
 from graphc.provenance import Provenance
 from graphc.text.attribute_text import print_attribute
@@ -59,7 +59,7 @@ def graph_lines(graph: Graph, indent: str = "", keyword: str = "graph") -> Itera
     inner = indent + _INDENT
     yield Line(indent + print_header(graph, keyword))
     for state in graph.state:
-        yield Line(f"{inner}{state.kind} {print_definition(state.value)}")
+        yield Line(f"{inner}{print_state(state)}")
     for node in graph.nodes:
         yield from node_lines(node, inner)
     for old, new in graph.updates:
@@ -84,6 +84,12 @@ def node_lines(node: Node, indent: str = "") -> Iterator[Line]:
 def print_header(graph: Graph, keyword: str = "graph") -> str:
     """`graph @mlp(%x: f32[N,784]) {`."""
     return f"{keyword} @{graph.name}({', '.join(map(print_definition, graph.inputs))}) {{"
+
+
+def print_state(state: State) -> str:
+    """`parameter %w: f32[8,4,3,3] stored (2, 3, 1, 0)`."""
+    order = "" if state.order is None else f" stored {print_attribute(state.order)}"
+    return f"{state.kind} {print_definition(state.value)}{order}"
 
 
 def print_update(old: Value, new: Value) -> str:

@@ -19,7 +19,7 @@ from graphc.op import Kind
 from graphc.ops.contraction import free_axes
 from graphc.passes.fuse.cuts import cut_of_product, sums_by_columns
 from graphc.passes.fuse.place import Cut, Place, squeezed, whole_axes
-from graphc.passes.fuse.product import MatrixProduct, product_of, reads_in_place
+from graphc.passes.fuse.product import MatrixProduct, at_least, product_of, product_of_extents, reads_in_place
 from graphc.passes.fuse.strided import Producer, strided
 from graphc.passes.fuse.views import has_plain_margins, is_floating, is_squeeze
 from graphc.types import Shape
@@ -27,6 +27,8 @@ from graphc.types import Shape
 MOST_STATEMENTS = 80  # of one kernel: compile time grows faster than its length
 MOST_PHASES = 8
 MOST_PRODUCTS = 4  # side by side, such as the gates of a recurrent cell: their results share the first-level cache
+
+LEAST_SHARED = 8192  # elements that threads share: from here on the finish of a kernel, on one thread, takes longer
 
 LONGEST_STEP = 2  # between neighbours in a view that is joined with others; those of turned matrices lie further apart
 
@@ -263,6 +265,8 @@ class Group:
         if axes is None or shape != tuple(self.domain[a] for a in axes):
             return Refusal(f"its shape [{', '.join(map(str, shape))}] is no part of the kernel's domain")
         phase = max((place.phase for place in places), default=0)
+        if finish and self.cut is Cut.DEPTH and at_least(product_of_extents(shape)) >= LEAST_SHARED:
+            return Refusal("the finish of a kernel that is cut along its depth runs on one thread")
         if finish:
             return Place(axes, phase, True)
         return self._level(Place(axes, phase))

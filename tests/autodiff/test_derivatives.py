@@ -219,6 +219,7 @@ def test_a_pipeline_is_given_by_names():
         "trace",
         "cse",
         "dce",
+        "stored",
         "prepare",
         "rematerialize",
         "fuse",

@@ -145,10 +145,11 @@ def graphs(draw):
     draft = Draft(draw)
     inputs = [draft.source(TensorType(f32, (N, H, NAN))), draft.source(TensorType(f64, (N, 3)))]
     inputs += [draft.source(TensorType(draw(DTYPE), draw(SHAPES))) for _ in range(draw(st.integers(0, 2)))]
-    state = [
-        State(draft.source(TensorType(draw(FLOATS), draw(SHAPES))), draw(st.sampled_from(STATE_KINDS)))
-        for _ in range(draw(st.integers(0, 2)))
-    ]
+    state = []
+    for _ in range(draw(st.integers(0, 2))):
+        value = draft.source(TensorType(draw(FLOATS), draw(SHAPES)))
+        order = draw(st.one_of(st.none(), st.permutations(range(value.type.rank)).map(tuple)))
+        state.append(State(value, draw(st.sampled_from(STATE_KINDS)), order=order))
     for step in draw(st.lists(st.sampled_from(STEPS), max_size=12)):
         step(draft, draw)
     outputs = draw(st.lists(st.one_of(st.sampled_from(draft.values), literals(i64), literals(f32)), max_size=3))

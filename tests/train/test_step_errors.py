@@ -108,5 +108,5 @@ def test_passes_of_the_users_own_run_after_the_optimizer():
 
     step = step_of(Line(), optim.SGD(lr=0.1), pipeline=["decompose", look, "dce"])
     own = ["trace", "autodiff", "optimizer", "decompose", "look", "dce"]
-    assert list(step.stages) == [*own, "prepare", "rematerialize", "fuse"]
+    assert list(step.stages) == [*own, "stored", "prepare", "rematerialize", "fuse"]
     assert seen == [["w", "b"]]

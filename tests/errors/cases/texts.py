@@ -54,6 +54,10 @@ def text_state_kind():
     gc.parse(MLP.replace("parameter", "paramter"))
 
 
+def text_order_of_axes():
+    gc.parse("graph @f() {\n  parameter %w: f32[8,4,3,3] stored (3, 2, 0)\n  return %w\n}")
+
+
 def text_dtype():
     gc.parse(MLP.replace("%loss: f32", "%loss: float32"))
 
