@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphc.backends.cpu.machine import machine
+from graphc.backends.cpu.read_beside import read_beside
 from graphc.backends.nests.nest import Nest, Product
 from graphc.passes.fuse.place import Cut
 from graphc.passes.fuse.product import at_least
@@ -48,7 +49,7 @@ def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
         return False
     if nest.cut is not Cut.COLUMNS or not nest.split:
         return False
-    if product.panels is None and not packed_before and not (_is_long(product) and not crowds_caches(product)):
+    if product.panels is None and not packed_before and not (_is_long(nest, product) and not crowds_caches(product)):
         return False
     if any(home.value is product.node.result for home in nest.product_homes):
         return False
@@ -59,15 +60,20 @@ def goes_by_stretches(nest: Nest, *, packed_before: bool = False) -> bool:
 def copies_in_every_stretch(nest: Nest) -> bool:
     """Whether a kernel would go by stretches, were its right operand packed before: each would copy what crowds."""
     product = nest.product
-    if product is None or product.panels is not None or not (_is_long(product) and crowds_caches(product)):
+    if product is None or product.panels is not None or not (_is_long(nest, product) and crowds_caches(product)):
         return False
     return goes_by_stretches(nest, packed_before=True)
 
 
-def _is_long(product: Product) -> bool:
-    """Whether a block of the product fills much of the second-level cache."""
-    size, rows = product.result.dtype.itemsize, product.rows
-    return isinstance(rows, int) and rows * LEAST_OF_BLOCK * size > machine().caches[1] // 2
+def _is_long(nest: Nest, product: Product) -> bool:
+    """Whether a block of the product, with what is read beside it, fills much of the second-level cache."""
+    return isinstance(product.rows, int) and not stays_with(len(read_beside(nest, product)), product)
+
+
+def stays_with(arrays: int, product: Product) -> bool:
+    """Whether a block of columns of the product, and of so many arrays, stays in the second-level cache."""
+    rows, size = product.rows, product.result.dtype.itemsize
+    return isinstance(rows, int) and (1 + arrays) * rows * LEAST_OF_BLOCK * size <= machine().caches[1] // 2
 
 
 def crowds_caches(product: Product) -> bool:

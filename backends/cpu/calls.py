@@ -21,6 +21,9 @@ CONTRACTIONS = frozenset(
     for dtype in ("f32", "f64")
 )
 LEFT_PANELS = frozenset(f"{name}_{dtype}" for name in ("gemm_panels", "pack_rows") for dtype in ("f32", "f64"))
+FETCHING = frozenset(
+    f"{name}_{dtype}" for name in ("gemm_fetching", "gemm_panels_fetching") for dtype in ("f32", "f64")
+)
 GATHERED = frozenset(f"{name}_{dtype}" for name in ("gemm_gathered", "pack_run") for dtype in ("f32", "f64"))
 WINOGRAD = frozenset(
     f"{name}_{dtype}"
@@ -41,7 +44,7 @@ def reserved() -> frozenset[str]:
     """Names that values of kernels may not take."""
     scalars = " ".join(op.scalar for op in REGISTRY.values() if op.scalar)
     called = frozenset(re.findall(r"\b([a-z_]\w*)\(", scalars))
-    products = CONTRACTIONS | LEFT_PANELS | GATHERED | WINOGRAD
+    products = CONTRACTIONS | FETCHING | LEFT_PANELS | GATHERED | WINOGRAD
     return called | POINTERS | products | NUMPY | CONVERSIONS | BITS | FOLDS | BUILTIN
 
 
@@ -51,11 +54,13 @@ def imports(called: Collection[str], body: str) -> list[str]:
     numpy = sorted(NUMPY & words)
     pointers = sorted(POINTERS & set(called))
     contractions = sorted(CONTRACTIONS & set(called))
-    functions = sorted(set(called) - POINTERS - CONTRACTIONS - LEFT_PANELS - GATHERED - WINOGRAD - NUMPY - BUILTIN)
+    products = CONTRACTIONS | FETCHING | LEFT_PANELS | GATHERED | WINOGRAD
+    functions = sorted(set(called) - POINTERS - products - NUMPY - BUILTIN)
     lines = [f"from math import {name}" for name in ("inf", "nan") if name in words]
     for module, names in (
         ("numpy", numpy),
         ("graphc.backends.cpu.contraction", contractions),
+        ("graphc.backends.cpu.fetching", sorted(FETCHING & set(called))),
         ("graphc.backends.cpu.functions", functions),
         ("graphc.backends.cpu.gathered", sorted(GATHERED & set(called))),
         ("graphc.backends.cpu.left_panels", sorted(LEFT_PANELS & set(called))),

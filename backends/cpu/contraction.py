@@ -108,6 +108,7 @@ class Gemm(IrFunction):
             a_p, right_p = at(b, a, times(b, self.a_depth, p)), at(b, right, times(b, self.b_depth, p))
 
             def chunk(j: ir.Value) -> None:
+                self.column = j
                 width = smaller(b, b.sub(self.n, j), columns)
                 panels = self._panels(b, self._panel(b, right_p, self.b_panel, j), width, depth, copied)
                 c_j = at(b, c, times(b, j, self.tiling.size))
@@ -167,11 +168,11 @@ class Gemm(IrFunction):
         # The last panel asks for the next block; behind the last block is what the next slice reads.
         far = b.select(b.icmp_signed(">", self.m, word(self.left.rows)), word(self.left.bytes), word(0))
 
-        def block(i: ir.Value) -> None:
-            rows = smaller(b, b.sub(self.m, i), self.left.rows)
-            left = self.left.fill(rows, depth, at(b, a, times(b, self.a_row, i)))
-            c_i = at(b, c, times(b, self.c_row, i))
-            is_final = b.icmp_signed("<=", b.sub(self.m, i), word(self.left.rows))
+        def block(top: ir.Value) -> None:
+            rows = smaller(b, b.sub(self.m, top), self.left.rows)
+            left = self.left.fill(rows, depth, at(b, a, times(b, self.a_row, top)))
+            c_i = at(b, c, times(b, self.c_row, top))
+            is_final = b.icmp_signed("<=", b.sub(self.m, top), word(self.left.rows))
 
             def panel(j: ir.Value, vectors: int, masked: bool) -> None:
                 columns = b.sub(n, j)
@@ -181,11 +182,14 @@ class Gemm(IrFunction):
 
                 def tile(i: ir.Value, height: int) -> None:
                     a_i, strides = self.left.tile(left, i, height)
-                    kind = Tile(self.tiling, height, vectors, masked, fetches=fetches)
+                    kind = Tile(self.tiling, height, vectors, masked, fetches=fetches, asks=self.asked)
                     call = emit_tile(self.module, kind, strides)
                     to = at(b, c_ij, times(b, self.c_row, i))
                     a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
                     operands = [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume]
+                    if self.asked:
+                        column = b.add(self.column, j)
+                        operands += [word(self.strides["next_row"]), *self.places_asked(b.add(top, i), column)]
                     with_next = [*operands, at(b, a_i, ahead)] if fetches else operands
                     if not (self._fetches_right and height == self.tiling.rows):
                         b.call(call, with_next)
@@ -204,6 +208,15 @@ class Gemm(IrFunction):
             each_panel(b, self.tiling, n, known, panel)
 
         count_up(b, 0, self.m, self.left.rows, block, "rows")
+
+    @property
+    def asked(self) -> int:
+        """How many arrays beside C the tiles ask for, as many elements as they compute of C (`fetching.py`)."""
+        return 0
+
+    def places_asked(self, i: ir.Value, j: ir.Value) -> list[ir.Value]:
+        """Where row i and column j are in them."""
+        raise NotImplementedError
 
     @property
     def _fetches_right(self) -> bool:
@@ -251,6 +264,7 @@ class Gemm(IrFunction):
         if known is not None and known * size == done_known:
             return
         left = None if known is None else known - done_known // size
+        self.column = b.add(self.column, done)
         from_done, to_done = at(b, right, times(b, done, size)), at(b, c, times(b, done, size))
         self._rows(b, b.sub(n, done), left, depth, a, (from_done, b_panel, b_depth), to_done, resume)
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphc.backends.cpu.read_beside import walks_row_by_row
 from graphc.backends.nests.nest import Buffer, Load, Nest, Pass, Store
-from graphc.dim import Extent
 from graphc.passes.fuse.place import Cut
 
 SHORTEST = 2048  # elements of a row that is worth it
@@ -51,22 +51,7 @@ def fetched_ahead(nest: Nest) -> Ahead | None:
     found: dict[Buffer, None] = {}
     for walk in walks:
         for statement in walk.elements:
-            if isinstance(statement, Load | Store) and _is_row_by_row(nest, statement):
+            if isinstance(statement, Load | Store) and walks_row_by_row(nest, statement):
                 found[statement.buffer] = None
     longest = max(walks[1:], key=lambda walk: len(walk.elements))
     return Ahead(longest, columns, tuple(found)) if found else None
-
-
-def _is_row_by_row(nest: Nest, statement: Load | Store) -> bool:
-    """Whether the statement walks over an array of the kernel's own shape: row i, column j."""
-    index = statement.index
-    if statement.buffer.role == "temporary" or index.computed or index.offset != 0:
-        return False
-    if isinstance(statement, Load) and statement.guards:
-        return False
-    stride: Extent = 1
-    for axis in reversed(range(len(nest.domain))):
-        if index.coefficient(axis) != stride and nest.domain[axis] != 1:
-            return False
-        stride = stride * nest.domain[axis]
-    return True

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-from graphc.backends.cpu.blocks import STRETCH, Block, goes_by_stretches
+from graphc.backends.cpu.blocks import STRETCH, Block, goes_by_stretches, stays_with
 from graphc.backends.cpu.dots import FEW_ROWS
 from graphc.backends.cpu.emit_within import Indices, margin_arguments
+from graphc.backends.cpu.read_beside import MOST_ASKED, read_beside
 from graphc.backends.cpu.vector_ir import Tiling
 from graphc.backends.cpu.writer import Writer
 from graphc.backends.nests.nest import Buffer, Nest, Product
@@ -354,14 +355,14 @@ class ProductLines:
                 has_some = self._in_stretch or self.block is None  # of the rows
                 first = [("top" if self._in_stretch else "begin", depth.extent)] if has_some else []
                 self._call(
-                    f"gemm_panels_{self.name}", rows, self._columns, ex(depth.extent),
-                    self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride),
+                    f"gemm_panels{self._asking}_{self.name}", rows, self._columns, ex(depth.extent),
+                    self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride), *self._asked,
                 )  # fmt: skip
                 return
             if segment is None:
                 self._call(
-                    f"gemm_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left), ex(depth.left),
-                    b, panel, step, target, ex(stride),
+                    f"gemm{self._asking}_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left),
+                    ex(depth.left), b, panel, step, target, ex(stride), *self._asked,
                 )  # fmt: skip
                 return
             self._call(
@@ -370,6 +371,21 @@ class ProductLines:
                 panel, step, ex(segment.right), target, ex(stride), "min(deep, 1)" if outer else "0",
                 *self._margins(zip([*names_of(left), *names_of(a_depth)], [*axes.lines, *outer], strict=True), segment),
             )  # fmt: skip
+
+    @property
+    def _asked(self) -> list[str]:
+        """What the tiles of a block of columns are told of the arrays that are read with it (`fetching.py`)."""
+        arrays = [] if self.block is None else read_beside(self.nest, self.product)
+        if not arrays or not (self._in_stretch or stays_with(len(arrays), self.product)):
+            return []
+        columns = self.writer.extent(self.product.columns)
+        first: Terms = [("top", self.product.columns)] if self._in_stretch else []
+        places = [self._address(array, 0, *first, ("block", 1)) for array in arrays]
+        return [str(len(arrays)), columns, *places, *["0"] * (MOST_ASKED - len(arrays))]
+
+    @property
+    def _asking(self) -> str:
+        return "_fetching" if self._asked else ""
 
     def _margins(self, around: Indices, segment: Axis) -> list[str]:
         """What else the call is told where the image has margins that are not in memory."""

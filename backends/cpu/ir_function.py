@@ -20,7 +20,9 @@ from llvmlite import ir
 
 from graphc.backends.cpu.vector_ir import I64, POINTER, Tiling, Vectors, Word, new_function, times
 
-ADDRESSES = frozenset({"a", "b", "c", "packed", "source", "target", "scratch"})
+ADDRESSES = frozenset(
+    {"a", "b", "c", "packed", "source", "target", "scratch", "next0", "next1", "next2", "next3"}
+)  # fmt: skip
 
 
 class IrFunction:

@@ -40,6 +40,7 @@ TILE = (
 SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
 MARGINS = (("first", I64), ("last", I64))
 AHEAD = (("ahead", POINTER),)
+ASKED = ("next_row", I64), ("next", POINTER)  # one place for each array
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Tile:
 
     One that `fetches` asks for as many bytes from `ahead` on as it reads of A: what a later tile reads, in time. One
     that `fetches_right` asks for a row of B from `ahead` on in every turn of its loop: what the next block of depth
-    reads, of which memory sees no pattern where each row is on a page of its own.
+    reads, of which memory sees no pattern where each row is on a page of its own. One that `asks` for arrays asks
+    for as many rows and columns as it computes of each of them, before it starts.
     """
 
     tiling: Tiling
@@ -72,11 +74,13 @@ class Tile:
     steps: int = 0
     fetches: bool = False
     fetches_right: bool = False
+    asks: int = 0
 
     @property
     def name(self) -> str:
         kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + "w" * self.within
-        kind += "f" * self.fetches + "r" * self.fetches_right + f"{self.slides or ''}"
+        kind += "f" * self.fetches + "r" * self.fetches_right + "n" * self.asks
+        kind += f"{self.slides or ''}"
         if self.real is not None:
             kind += f".{self.steps}.{self.real.start}.{self.real.stop}"
         return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
@@ -143,6 +147,12 @@ def _tiles(
         count_up(b, start, stop, height, lambda i: body(i, height), f"tall{height}")
 
 
+def _asked(arrays: int) -> tuple[tuple[str, ir.Type], ...]:
+    """The arguments of a tile that asks for parts of so many arrays."""
+    row, (name, kind) = ASKED
+    return (row, *((f"{name}{number}", kind) for number in range(arrays))) if arrays else ()
+
+
 def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     """The function of a tile, once per module; strides and distances are in bytes, `columns` counts.
 
@@ -151,11 +161,8 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
     name = f"graphc.tile.{tile.name}.{strides.name}"
     if name in module.globals:
         return module.globals[name]
-    function, b = new_function(
-        module,
-        name,
-        TILE + SEGMENTS * tile.segmented + MARGINS * tile.within + AHEAD * (tile.fetches or tile.fetches_right),
-    )
+    arguments = TILE + SEGMENTS * tile.segmented + MARGINS * tile.within + _asked(tile.asks)
+    function, b = new_function(module, name, arguments + AHEAD * (tile.fetches or tile.fetches_right))
     k, a, a_row, a_depth, right, b_depth, c, c_row, columns, resume, *pieces = function.args
     v, rows, vectors = Vectors(tile.tiling, b), range(tile.rows), range(tile.vectors)
     vector_bytes = tile.tiling.lanes * tile.tiling.size
@@ -218,6 +225,12 @@ def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:
             v.fetch(at(b, ahead, offset))
         return [at(b, ahead, b_depth), *steps(*values)]
 
+    if tile.asks:
+        next_row, *arrays = pieces[: 1 + tile.asks]
+        for array in arrays:
+            for i in rows:
+                for offset in range(0, tile.vectors * vector_bytes, LINE):
+                    v.fetch(at(b, array, times(b, next_row, i), offset))
     start, again, ready = b.block, b.append_basic_block("resume"), b.append_basic_block("ready")
     b.cbranch(resume, again, ready)
     b.position_at_end(again)
