@@ -23,6 +23,7 @@ import numpy as np
 from graphc import state as model_state
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding, literal_array
+from graphc.backends.cpu.large_pages import memory
 from graphc.backends.cpu.preparation import Preparation
 from graphc.backends.cpu.results import Results
 from graphc.backends.cpu.steps import Steps
@@ -69,7 +70,7 @@ class Memory:
         """Put the addresses of the arena and of the model's state into the rows."""
         self.current = None  # whatever happens here, no table with addresses of an arena that is gone
         if binding.memory_plan.peak + ALIGNMENT > self._arena.size:
-            self._arena = np.empty(binding.memory_plan.peak + ALIGNMENT, np.uint8)
+            self._arena = memory(binding.memory_plan.peak + ALIGNMENT)
         if binding.base != self._base or binding.base == 0:
             binding.set_base(self._base, address_of(self.status))
             binding.views.clear()

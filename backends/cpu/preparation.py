@@ -11,7 +11,9 @@ or by the user, and only then: cells count their writes (`graphc/state.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from graphc import state as model_state
 from graphc.backends.cpu.array_address import address_of
 from graphc.backends.cpu.binding import Binding
+from graphc.backends.cpu.large_pages import memory
 from graphc.backends.cpu.steps import Steps
 from graphc.ir import Value
 
@@ -33,7 +36,7 @@ class Preparation:
         self._program = program.preparation()
         graph = self._program.graph
         self._binding = Binding(self._program, {}, (), small=-1)
-        self.arrays = {value: _aligned(value) for value in graph.outputs if isinstance(value, Value)}
+        self.arrays = _side_by_side([value for value in graph.outputs if isinstance(value, Value)])
         self._arena = np.empty(self._binding.memory_plan.peak + ALIGNMENT, np.uint8)
         self._status = np.zeros(8, np.int64)
         self._binding.set_base(-(-address_of(self._arena) // ALIGNMENT) * ALIGNMENT, address_of(self._status))
@@ -81,12 +84,15 @@ class Preparation:
         self._versions = tuple(cell.version for cell in cells)
 
 
-def _aligned(value: Value) -> Array:
-    """An array for a value of known extents, where a cache line begins."""
-    shape = tuple(extent for extent in value.type.shape if isinstance(extent, int))
-    dtype = value.type.dtype.numpy
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -address_of(memory) % ALIGNMENT
-    array: Array = memory[start : start + size].view(dtype).reshape(shape)
-    return array
+def _side_by_side(values: Sequence[Value]) -> dict[Value, Array]:
+    """Arrays for values of known extents, each where a cache line begins."""
+    shapes = {value: tuple(extent for extent in value.type.shape if isinstance(extent, int)) for value in values}
+    sizes = [math.prod(shape) * value.type.dtype.itemsize for value, shape in shapes.items()]
+    ends = list(accumulate(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes))
+    whole = memory((ends[-1] if ends else 0) + ALIGNMENT)
+    first = -address_of(whole) % ALIGNMENT
+    arrays = {}
+    for (value, shape), size, start in zip(shapes.items(), sizes, [0, *ends], strict=False):
+        array = whole[first + start : first + start + size].view(value.type.dtype.numpy)
+        arrays[value] = array.reshape(shape)
+    return arrays
