@@ -40,7 +40,7 @@ from llvmlite import ir
 from graphc.backends.cpu.dots import DOT, Dots
 from graphc.backends.cpu.intrinsics import called_by_kernels, memory_of, typed_call
 from graphc.backends.cpu.ir_function import IrFunction
-from graphc.backends.cpu.left_operand import DEPTH_BYTES, AsItIs, left_operand
+from graphc.backends.cpu.left_operand import DEEPER_BYTES, DEPTH_BYTES, AsItIs, left_operand
 from graphc.backends.cpu.machine import machine
 from graphc.backends.cpu.microkernel import Strides, Tile, each_tile, emit_tile
 from graphc.backends.cpu.packing import PACK, Packing
@@ -60,6 +60,7 @@ from graphc.backends.cpu.vector_ir import (
 GEMM = ("m", "n", "k", "a", "a_row", "a_depth", "b", "b_panel", "b_depth", "c", "c_row")
 COPIED_COLUMNS = 256
 MANY_ROWS = 32  # from here on a copy of B is read often enough
+ROWS_OF_DEEP_COPY = 256  # from here on blocks of four times the depth, and a quarter of the rows, pay
 MANY_COLUMNS = 256  # from here on a block of B is large enough to have left the caches, or never to have been there
 LARGE = 1 << 18  # bytes of such a B
 WIDE = 256  # bytes of a row of B that one row of A is multiplied with at once, at least
@@ -98,9 +99,12 @@ class Gemm(IrFunction):
 
     def _depths(self, b: ir.IRBuilder, a: ir.Value, right: ir.Value, c: ir.Value) -> None:
         """Blocks of depth, at least one: sums over nothing are written too."""
-        step = self.left.depth_bytes // self.tiling.size
         stop = b.select(b.icmp_signed(">", self.k, word(0)), self.k, word(1))
         columns, copied = self._copied_columns(b)
+        if self._may_copy_deep:
+            is_tall = b.icmp_signed(">=", self.m, word(ROWS_OF_DEEP_COPY))
+            self.left.deepen(b.and_(is_tall, b.icmp_signed(">", self.k, word(self.left.step))))
+        step = self.left.step
 
         def block(p: ir.Value) -> None:
             depth = smaller(b, b.sub(self.k, p), step)
@@ -125,6 +129,18 @@ class Gemm(IrFunction):
             count_up(b, 0, self.n, columns, chunk, "chunk")
 
         count_up(b, 0, stop, step, block, "depth")
+
+    @property
+    def _may_copy_deep(self) -> bool:
+        """Whether few columns are copied at once, so that there is room for as many blocks of depth of them as the
+        copy has columns for: sums go on from memory less often, which pays for many rows.
+        """
+        columns, depth = self.literals.get("n", COPIED_COLUMNS), self.literals.get("k")
+        deepest = DEPTH_BYTES * COPIED_COLUMNS // DEEPER_BYTES
+        is_deep = depth is None or depth * self.tiling.size > DEPTH_BYTES
+        if not isinstance(self.b_depth, int) or not machine().crowds(self.b_depth) or columns > deepest:
+            return False
+        return is_deep and self.left.can_deepen and self.left.depth_bytes == DEPTH_BYTES
 
     def _resumes(self, p: ir.Value) -> ir.Value:
         """Whether the sums of the block of depth that begins at p go on from what C holds."""

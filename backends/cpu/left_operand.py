@@ -44,16 +44,24 @@ class AsItIs:
 
     is_one_piece = False  # whether a tile reads neighbours from its first element on, and the next tile those behind
     is_in_panels = False  # whether rows lie in panels as tall as the tallest tile
+    can_deepen = True  # whether blocks may be deeper than they are
 
     def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word, depth_bytes: int = DEPTH_BYTES) -> None:
         self.b, self.tiling, self.row, self.depth = b, tiling, row, depth
         self.depth_bytes = depth_bytes
-        self.rows = BLOCK_BYTES // depth_bytes
+        self.step: Word = depth_bytes // tiling.size  # of the depth, in a block
+        self.rows: Word = BLOCK_BYTES // depth_bytes
 
     @property
     def bytes(self) -> Word:
         """How far the block of rows after this one is."""
         return times(self.b, self.row, self.rows)
+
+    def deepen(self, where: ir.Value) -> None:
+        """Take blocks that are as deep as those of streams, of fewer rows, where the run says so."""
+        b = self.b
+        self.step = b.select(where, word(DEEPER_BYTES // self.tiling.size), word(self.step))
+        self.rows = b.select(where, word(BLOCK_BYTES // DEEPER_BYTES), word(self.rows))
 
     def fill(self, rows: ir.Value, depth: ir.Value, a: ir.Value) -> ir.Value:
         """Make the block that starts at `a` ready; the address that `tile` counts from."""
@@ -67,6 +75,8 @@ class AsItIs:
 
 class Columns(AsItIs):
     """A copy in the order in which the tiles read."""
+
+    can_deepen = False  # the copy is as wide as a block is deep
 
     def __init__(self, b: ir.IRBuilder, tiling: Tiling, row: Word, depth: Word) -> None:
         super().__init__(b, tiling, row, depth)

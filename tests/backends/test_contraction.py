@@ -196,6 +196,34 @@ def test_blocks_of_depth_change_no_bit():
         assert np.array_equal(y, product_of(A[:rows], B, 29, packed=False)), f"{rows=}"
 
 
+CROWDING = 1024  # elements from row to row: a B that is copied block by block
+
+
+@njit("void(int64,int64,uintp,uintp,uintp)", fastmath={"contract", "arcp", "afn", "nsz"})
+def few_columns_of_long_rows(rows, depth, x, w, y):
+    gemm_f32(rows, 43, depth, x, DEEP, 1, w, WIDTH32, CROWDING, y, 43)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="NumPy's product has an order of its own")
+@pytest.mark.parametrize("depth", [100, 256, 257, DEEP])
+def test_deeper_copies_for_many_rows_change_no_bit(depth):
+    """Nor is anything read or written beside: what is copied ends with the last column."""
+    random = np.random.default_rng(0)
+    A = POOLS[0].array((259, DEEP), np.float32)
+    A[:] = random.standard_normal(A.shape)
+    B = np.lib.stride_tricks.as_strided(
+        POOLS[1].array(((depth - 1) * CROWDING + 43,), np.float32), (depth, 43), (4 * CROWDING, 4)
+    )
+    B[:] = random.standard_normal(B.shape)
+    packed = np.ascontiguousarray(B)
+    for rows in (255, 256, 259):
+        y = POOLS[2].array((rows, 43), np.float32)
+        y[:] = np.nan
+        few_columns_of_long_rows(rows, depth, A.ctypes.data, B.ctypes.data, y.ctypes.data)
+        expected = product_of(A[:rows, :depth], packed, 43, packed=False)
+        assert np.array_equal(y, expected), f"{rows=}"
+
+
 ACROSS = 293  # columns of a B that is large enough to be asked for before it is read
 
 
