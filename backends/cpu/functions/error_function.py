@@ -20,6 +20,7 @@ from graphc.backends.cpu.functions.vocabulary import (
     libm,
     magnitude,
     polynomial,
+    polynomial_by_pairs,
     select,
     sign_bit,
     square_root,
@@ -49,8 +50,8 @@ _INVERSE_TAIL = (
 def erf(x: Number) -> Number:
     """2/√π · ∫₀ˣ e^(-t²) dt."""
     size = clamped(magnitude(x), 0.0, 4.0)
-    near = fma(polynomial(size * size, _P), size, size)
-    far = 1 - exp_inside(fma(polynomial(size, _Q), size, -size))
+    near = fma(polynomial_by_pairs(size * size, _P), size, size)
+    far = 1 - exp_inside(fma(polynomial_by_pairs(size, _Q), size, -size))
     return with_sign(select(size > 0.927734375, far, near), sign_bit(x))
 
 

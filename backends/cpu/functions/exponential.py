@@ -20,7 +20,7 @@ from graphc.backends.cpu.functions.vocabulary import (
     in_f64,
     libm,
     magnitude,
-    polynomial,
+    polynomial_by_pairs,
     select,
 )
 
@@ -53,13 +53,19 @@ def exp_parts(x: Number) -> tuple[Number, Number, Number]:
     """eˣ = (high + low)·2ᵏ, where high and low together are exact to a quarter of high's last place."""
     r, k = _reduced(x)
     high = 1 + r
-    return high, fma(r * r, polynomial(r, _EXP), r - (high - 1)), k
+    return high, fma(r * r, polynomial_by_pairs(r, _EXP), r - (high - 1)), k
 
 
 def exp_inside(x: Number) -> Number:
     """eˣ for x in [-87, 88], where 2ⁿ is one factor, within 1 unit in the last place."""
     r, k = _reduced(x)
-    return (fma(r * r, polynomial(r, _EXP), r) + 1) * power_of_two(k)
+    return (fma(r * r, polynomial_by_pairs(r, _EXP), r) + 1) * power_of_two(k)
+
+
+def exp_below(x: Number) -> Number:
+    """eˣ for x ≤ 0 or NaN, within 1 unit in the last place: 2ⁿ is one factor above 2⁻⁶⁴ of it, and never large."""
+    r, k = _reduced(select(x < -104.0, -104.0, x))
+    return (fma(r * r, polynomial_by_pairs(r, _EXP), r) + 1) * power_of_two(k + 64) * 2.0**-64
 
 
 def exp2(x: Number) -> Number:
@@ -67,20 +73,20 @@ def exp2(x: Number) -> Number:
     x = clamped(x, -151.0, 129.0)
     shifted = x + _SHIFT
     r = x - (shifted - _SHIFT)
-    return scaled(fma(r, polynomial(r, _EXP2), 1.0), bits(shifted) - _SHIFT_BITS)
+    return scaled(fma(r, polynomial_by_pairs(r, _EXP2), 1.0), bits(shifted) - _SHIFT_BITS)
 
 
 def expm1(x: Number) -> Number:
     """eˣ - 1 = 2ⁿ·(eʳ - 1) + (2ⁿ - 1), at half the size, so that 2ⁿ stays in range up to the overflow."""
     r, k = _reduced(clamped(x, -18.0, 88.8))
     half = power_of_two(k - 1)
-    result = 2 * fma(fma(r * r, polynomial(r, _EXP), r), half, half - 0.5)
+    result = 2 * fma(fma(r * r, polynomial_by_pairs(r, _EXP), r), half, half - 0.5)
     return select(magnitude(x) < _TINY, x, result)
 
 
 def sigmoid(x: Number) -> Number:
     """1/(1 + e⁻ˣ) for x ≥ 0, eˣ/(1 + eˣ) below: e^-|x| never overflows, and both tails are exact."""
-    e = exp(-magnitude(x))
+    e = exp_below(-magnitude(x))
     above, below = select(x < 0, e, 1.0), 1 + e
     lost = e - (below - 1)
     inverse = 1 / below

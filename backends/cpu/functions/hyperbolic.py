@@ -23,6 +23,7 @@ from graphc.backends.cpu.functions.vocabulary import (
     full_like,
     magnitude,
     polynomial,
+    polynomial_by_pairs,
     select,
     sign_bit,
     square_root,
@@ -57,7 +58,7 @@ def tanh(x: Number) -> Number:
     """sinh(x)/cosh(x); 1 in float32 from 9.02 on."""
     size = clamped(magnitude(x), 0.0, 10.0)
     square = size * size
-    near = fma(size * square, polynomial(square, _TANH), size)
+    near = fma(size * square, polynomial_by_pairs(square, _TANH), size)
     far = 1 - 2 / (exp_inside(size + size) + 1)
     return with_sign(select(size < 0.55, near, far), sign_bit(x))
 

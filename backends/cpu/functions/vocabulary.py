@@ -75,6 +75,16 @@ def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
     return total
 
 
+def polynomial_by_pairs(x: Number, coefficients: Sequence[float]) -> Number:
+    """The same as a polynomial of x² with pairs for its coefficients, so that half as many sums wait for each other."""
+    pairs = [coefficients[i : i + 2] for i in range(0, len(coefficients), 2)]
+    terms = [fma(x, pair[1], pair[0]) if len(pair) == 2 else full_like(x, pair[0]) for pair in pairs]
+    square, total = x * x, terms[-1]
+    for term in reversed(terms[:-1]):
+        total = fma(total, square, term)
+    return total
+
+
 def plain_polynomial(x: Number, coefficients: Sequence[float]) -> Number:
     """The same with sums and products rounded each, on float64, for which NumPy has no `fma`."""
     total: Number = x * coefficients[-1] + coefficients[-2]
