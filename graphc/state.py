@@ -22,14 +22,14 @@ import numpy as np
 
 from graphc.errors import DTypeError, ShapeError, StateError, TraceError
 from graphc.op import active_recorder
-from graphc.order import Axes, laid_out, order_problem
+from graphc.order import Axes, inverse, laid_out, order_problem
 from graphc.tensor import Operators, Tensor
 from graphc.types import DType, TensorType, as_dtype, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from graphc.ir import Graph
+    from graphc.ir import Graph, State
 
 
 NO_TURN: AbstractContextManager[Any] = nullcontext()  # of cells that no executable uses (`graphc.turns`)
@@ -64,8 +64,9 @@ class Cell(Operators):
 
     `order` is the order in which the array's axes lie in memory, None for row by row: `(2, 3, 1, 0)` for the kernels
     f32[out,in,3,3] of a convolution, which is computed from f32[3,3,in,out]. All that is read and written here has the
-    shape that it has without; executables work with the cell as it lies in memory (`graphc.stored`). Raises StateError
-    for an order that is no permutation of the axes.
+    shape that it has without, in views that are not contiguous: `np.ascontiguousarray` is for who needs the bytes.
+    Executables work with the cell as it lies in memory (`graphc.stored`). Raises StateError for an order that is no
+    permutation of the axes.
     """
 
     __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name", "order", "turn")
@@ -128,7 +129,7 @@ class Cell(Operators):
             )
         if copy:
             with self.turn:
-                return np.array(self._array, dtype, copy=True)
+                return np.array(self._array, dtype, copy=True, order="C")
         array = self._lend()
         return array if dtype is None else array.astype(dtype, copy=False)
 
@@ -304,12 +305,25 @@ def read_state(
                 f"graph @{graph.name} reads {state.kind} %{name}: {type}, but the value given is {type_of(array)}"
             )
         if type_of(array) != type:
+            name, before, now = as_traced(state, array)
             raise StateError(
-                f"graph @{graph.name} was traced with {state.kind} %{name}: {type}, but it is {type_of(array)} now; "
+                f"graph @{graph.name} was traced with {state.kind} %{name}: {before}, but it is {now} now; "
                 "trace the model again"
             )
         arrays.append(array)
     return arrays
+
+
+def as_traced(state: State, array: np.ndarray[Any, Any]) -> tuple[str, TensorType, TensorType]:
+    """What the user calls state that a graph reads as it lies in memory, the type that it was traced with, and now."""
+    order = getattr(state.cell, "order", None)
+    if order is None or state.order is not None:
+        return state.value.name, state.value.type, type_of(array)
+    counted = [tuple(shape[axis] for axis in inverse(order)) for shape in (state.value.type.shape, array.shape)]
+    before, now = (
+        type.with_shape(shape) for type, shape in zip((state.value.type, type_of(array)), counted, strict=True)
+    )
+    return state.value.name.removesuffix(".stored"), before, now
 
 
 def commit_updates(graph: Graph, arrays: Sequence[np.ndarray[Any, Any]]) -> None:

@@ -9,6 +9,9 @@ Elementwise ops, reductions, margins, slices, images side by side and pixels tha
 convolution asks for channels last and finds them, so that between two convolutions nothing is moved, and the statistics
 of a BatchNorm are sums over rows. Where an op has operands of both kinds the majority decides, and the others are read
 through a `permute_dims`.
+
+Kernels follow the order in which they are stored (`stored.py`), as images follow channels last: a weight and its slots,
+and the gradient that comes as the product gives it.
 """
 
 from __future__ import annotations
@@ -23,13 +26,11 @@ from graphc.ir import Graph, Node, Value
 from graphc.op import Kind, recording
 from graphc.ops.shape import broadcast_to, permute_dims, reshape
 from graphc.ops.slicing import concat
-from graphc.order import inverse
+from graphc.order import Axes, inverse
 from graphc.passes.dce import dce
 from graphc.passes.decompose import replace_values, substitute
 from graphc.tensor import Tensor
 from graphc.types import Shape
-
-Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True)

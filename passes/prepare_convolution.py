@@ -6,8 +6,9 @@
 With the channels last a window is few long pieces of memory, and the product's rows are the pixels of the result. What
 moves channels is a `permute_dims` on either side; `passes/layout.py` takes away those that meet.
 
-A gradient of kernels is a convolution whose kernel is as large as an image and whose result is small. Its windows are
-those of the convolution that it belongs to, summed over rows: f32[3·3·C, N·P·Q] · f32[N·P·Q, O].
+A gradient of kernels is a convolution whose kernel is an image, whose result is small, and whose channels are the
+images of a batch. Its windows are those of the convolution that it belongs to, summed over rows: f32[3·3·C, N·P·Q] ·
+f32[N·P·Q, O].
 
 Groups of channels are in `convolution_groups.py`, strides that leave zeros in `convolution_phases.py`.
 """
@@ -29,6 +30,8 @@ from graphc.passes.convolution_windows import over_windows, windows_of, with_mar
 from graphc.passes.fuse.product import product_of_extents
 from graphc.tensor import Tensor
 from graphc.types import f32
+
+MOST_TAPS = 121  # of a kernel, 11·11
 
 Extents = tuple[Extent, ...]
 Numbers = tuple[int, ...]
@@ -94,11 +97,13 @@ def _of_groups(
 def _sums_over_images(batch: Extent, channels: Extent, places: Extents, size: Extents) -> bool:
     """Whether a convolution is a gradient for kernels, whose channels are the images of a batch.
 
-    That number has a name most often; where neither has, a gradient is what has fewer places than it sums over.
+    Its places are those of a kernel, so they are few, and fewer than it sums over, but for small images. There the
+    number of images tells, which has a name most often.
     """
-    if isinstance(batch, int) and isinstance(channels, int):
-        return _is_smaller(places, size)
-    return isinstance(batch, int) and all(isinstance(extent, int) for extent in places)
+    if _is_smaller(places, size):
+        return isinstance(batch, int) or not isinstance(channels, int)
+    taps = product_of_extents(places)
+    return isinstance(batch, int) and not isinstance(channels, int) and isinstance(taps, int) and taps <= MOST_TAPS
 
 
 def _is_smaller(a: Extents, b: Extents) -> bool:

@@ -17,8 +17,7 @@ from graphc.builder import Builder
 from graphc.ir import Graph, Node, State, Value
 from graphc.ops.shape import permute_dims
 from graphc.order import Axes, inverse
-from graphc.state import Cell
-from graphc.stored import as_stored
+from graphc.stored import as_stored, cell_of
 
 
 def stored(graph: Graph) -> Graph:
@@ -55,5 +54,5 @@ def lying(state: State, name: str) -> State:
     if order is None:
         return state
     shape = tuple(value.type.shape[axis] for axis in order)
-    of = as_stored(cell) if isinstance(cell, Cell) else None
+    of = None if cell is None else as_stored(cell_of(cell))
     return State(Value(name, value.type.with_shape(shape)), state.kind, of)

@@ -112,19 +112,18 @@ class Gemm(IrFunction):
             a_p, right_p = at(b, a, times(b, self.a_depth, p)), at(b, right, times(b, self.b_depth, p))
 
             def chunk(j: ir.Value) -> None:
-                self.column = j
                 width = smaller(b, b.sub(self.n, j), columns)
                 panels = self._panels(b, self._panel(b, right_p, self.b_panel, j), width, depth, copied)
                 c_j = at(b, c, times(b, j, self.tiling.size))
                 known = self.literals.get("n") if copied is None else None
                 if not self._may_be_one_row:
-                    self._rows(b, width, known, depth, a_p, panels, c_j, resume)
+                    self._rows(b, width, known, depth, a_p, panels, c_j, resume, j)
                     return
                 with b.if_else(b.icmp_signed("==", self.m, word(1))) as (one, more):
                     with one:
-                        self._one_row(b, width, known, depth, a_p, panels, c_j, resume)
+                        self._one_row(b, width, known, depth, a_p, panels, c_j, resume, j)
                     with more:
-                        self._rows(b, width, known, depth, a_p, panels, c_j, resume)
+                        self._rows(b, width, known, depth, a_p, panels, c_j, resume, j)
 
             count_up(b, 0, self.n, columns, chunk, "chunk")
 
@@ -176,9 +175,9 @@ class Gemm(IrFunction):
 
     def _rows(
         self, b: ir.IRBuilder, n: ir.Value, known: int | None, depth: ir.Value, a: ir.Value,
-        panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value,
+        panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value, first: ir.Value,
     ) -> None:  # fmt: skip
-        """Blocks of rows, and for each all panels."""
+        """Blocks of rows, and for each all panels; `first` is the number of the first column."""
         right, b_panel, b_depth = panels
         fetches = self.left.is_one_piece and self.literals.get("m", MANY_ROWS) >= MANY_ROWS
         # The last panel asks for the next block; behind the last block is what the next slice reads.
@@ -204,16 +203,16 @@ class Gemm(IrFunction):
                     a_row, a_depth, c_row = word(self.a_row), word(self.a_depth), word(self.c_row)
                     operands = [depth, a_i, a_row, a_depth, here, word(b_depth), to, c_row, columns, resume]
                     if self.asked:
-                        column = b.add(self.column, j)
-                        operands += [word(self.strides["next_row"]), *self.places_asked(b.add(top, i), column)]
+                        places = self.places_asked(b.add(top, i), b.add(first, j))
+                        operands += [word(self.strides["next_row"]), *places]
                     with_next = [*operands, at(b, a_i, ahead)] if fetches else operands
                     if not (self._fetches_right and height == self.tiling.rows):
                         b.call(call, with_next)
                         return
                     fetching = emit_tile(self.module, replace(kind, fetches=False, fetches_right=True), strides)
                     is_first = b.icmp_signed("<", i, word(height * kind.unroll))
-                    with b.if_else(b.and_(is_final, is_first)) as (first, later):
-                        with first:  # tiles of the last rows that read this block of depth share the next one
+                    with b.if_else(b.and_(is_final, is_first)) as (early, later):
+                        with early:  # tiles of the last rows that read this block of depth share the next one
                             share = b.mul(b.sdiv(i, word(height)), b.sdiv(depth, word(kind.unroll)))
                             b.call(fetching, [*operands, at(b, here, times(b, b_depth, b.add(depth, share)))])
                         with later:
@@ -253,7 +252,7 @@ class Gemm(IrFunction):
 
     def _one_row(
         self, b: ir.IRBuilder, n: ir.Value, known: int | None, depth: ir.Value, a: ir.Value,
-        panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value,
+        panels: tuple[ir.Value, Word, Word], c: ir.Value, resume: ir.Value, first: ir.Value,
     ) -> None:  # fmt: skip
         """One row of C from a B that lies row by row: tiles of many vectors, then panels for what is left."""
         right, b_panel, b_depth = panels
@@ -280,9 +279,9 @@ class Gemm(IrFunction):
         if known is not None and known * size == done_known:
             return
         left = None if known is None else known - done_known // size
-        self.column = b.add(self.column, done)
         from_done, to_done = at(b, right, times(b, done, size)), at(b, c, times(b, done, size))
-        self._rows(b, b.sub(n, done), left, depth, a, (from_done, b_panel, b_depth), to_done, resume)
+        panels_left = from_done, b_panel, b_depth
+        self._rows(b, b.sub(n, done), left, depth, a, panels_left, to_done, resume, b.add(first, done))
 
     @property
     def _line(self) -> int:

@@ -351,18 +351,20 @@ class ProductLines:
             else:
                 b = self._address(product.rhs, axes.right.offset, *right, *b_depth, *b_group, *self._column(1))
                 panel, step = str(self.width), ex(depth.right)
+            asked = self._asked
+            asking = "_fetching" if asked else ""
             if product.left_panels is not None:
                 has_some = self._in_stretch or self.block is None  # of the rows
                 first = [("top" if self._in_stretch else "begin", depth.extent)] if has_some else []
                 self._call(
-                    f"gemm_panels{self._asking}_{self.name}", rows, self._columns, ex(depth.extent),
-                    self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride), *self._asked,
+                    f"gemm_panels{asking}_{self.name}", rows, self._columns, ex(depth.extent),
+                    self._address(product.left_panels, 0, *first), b, panel, step, target, ex(stride), *asked,
                 )  # fmt: skip
                 return
             if segment is None:
                 self._call(
-                    f"gemm{self._asking}_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left),
-                    ex(depth.left), b, panel, step, target, ex(stride), *self._asked,
+                    f"gemm{asking}_{self.name}", rows, self._columns, ex(depth.extent), a, ex(axes.row.left),
+                    ex(depth.left), b, panel, step, target, ex(stride), *asked,
                 )  # fmt: skip
                 return
             self._call(
@@ -382,10 +384,6 @@ class ProductLines:
         first: Terms = [("top", self.product.columns)] if self._in_stretch else []
         places = [self._address(array, 0, *first, ("block", 1)) for array in arrays]
         return [str(len(arrays)), columns, *places, *["0"] * (MOST_ASKED - len(arrays))]
-
-    @property
-    def _asking(self) -> str:
-        return "_fetching" if self._asked else ""
 
     def _margins(self, around: Indices, segment: Axis) -> list[str]:
         """What else the call is told where the image has margins that are not in memory."""

@@ -7,7 +7,8 @@
 
 A weight's gradient and its update take turns, some rows of a block of columns at a time: 256 bytes of a row, then the
 next row, in each of four arrays. Memory sees no pattern in that, and would wait while the product is computed, and the
-machine while the rows come. A tile asks for its own part before it starts.
+machine while the rows come. A tile asks for its own part before it starts, in every block of the depth: what the first
+one asked for may have left the cache when the last one is done.
 """
 
 from __future__ import annotations

@@ -62,8 +62,10 @@ def key_of(stages: Stages) -> str | None:
 def keep(key: str, steps: Steps, source: Graph) -> None:
     """Keep the steps that were made of a graph, for the next process; `source` is the graph after the passes."""
     results = (*steps.graph.outputs, *(new for _, new in steps.graph.updates))
-    names = {name_of(state) for state in source.state}
-    if any(isinstance(value, Literal) for value in results) or len(names) < len(source.state):
+    names = {name_of(state) for state in source.state}  # by which the state is found again
+    if len(names) < len(source.state) or any(state.value.name not in names for state in steps.graph.state):
+        return
+    if any(isinstance(value, Literal) for value in results):
         return
     writer = StepsWriter()
     content = writer.steps(steps) | {"key": key, "admission": str(asked(source))}

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from llvmlite import binding as llvm
 from llvmlite import ir
 from numba import njit
 
@@ -102,6 +103,23 @@ def test_tiles_ask_for_their_own_part_of_each_array(emitter, arrays):
     assert head.count("prefetch") == arrays * lines
 
 
+LITERALS = [
+    {"arrays": 2, **known}
+    for known in ({}, {"n": 40}, {"n": 1000}, {"m": 1}, {"m": 64, "n": 1000}, {"k": 3000}, {"n": 64, "k": 3000})
+]
+
+
+@pytest.mark.parametrize("emitter", [GemmFetching, GemmPanelsFetching])
+@pytest.mark.parametrize("literals", LITERALS, ids=str)
+def test_every_part_is_sound_for_any_right_operand(emitter, literals):
+    """Where rows of it are read as they lie, one row of C goes another way; packed, or apart as pages are."""
+    tiling = Tiling.of("float32")
+    for stride in ({}, {"b_depth": tiling.width}, {"b_depth": 1000}, {"b_depth": 1024}):
+        module = ir.Module()
+        emitter(module, tiling, {"b_panel": tiling.width, **literals, **stride}).emit()
+        llvm.parse_assembly(str(module)).verify()
+
+
 def steps_of(features, classes, optimizer):
     model = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, classes))
     step = gc.training_step(
@@ -129,7 +147,7 @@ def test_a_small_weight_is_in_the_cache_anyhow():
 def test_again_with_vectors_of(bits):
     if bits == 8 * machine().vector_bytes:
         pytest.skip("the machine's own vectors")
-    run_again(__file__, only="bit or part", GRAPHC_VECTOR_BITS=str(bits))
+    run_again(__file__, only="bit or part or update", GRAPHC_VECTOR_BITS=str(bits))
 
 
 def test_again_as_plain_python():

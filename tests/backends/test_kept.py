@@ -6,6 +6,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from graphc.backends.cpu import kept, lower_graph
 from graphc.backends.cpu.machine import machine
 from graphc.backends.fingerprint import fingerprint
 from graphc.errors import BackendError, GraphcError, IndexRangeError, NumericsError, ShapeError
+from graphc.ir import Value
 from graphc.nn import functional as F
 from graphc.op import REGISTRY
 from graphc.passes import Pipeline, default_pipeline
@@ -375,6 +377,26 @@ def test_nothing_holds_what_nobody_has_any_more() -> None:
     executable = weakref.ref(predict)
     del predict
     assert executable() is None
+
+
+def test_state_whose_name_in_memory_is_taken_is_not_kept(small_graphs_too: Path) -> None:
+    """%w lies in memory as %w.stored, unless something else has that name."""
+    w = gc.Cell(np.ones((2, 3), np.float32), "parameter", "w", order=(1, 0))
+    graph = gc.trace(lambda x: gc.tanh(x * w), gc.f32[2, 3])
+    first, *others = graph.nodes
+    taken = Value("w.stored", first.result.type)
+    renamed = graph.with_(
+        nodes=(
+            replace(first, results=(taken,)),
+            *(each.with_operands(taken if o is first.result else o for o in each.operands) for each in others),
+        )
+    )
+    x = np.full((2, 3), 0.5, np.float32)
+    for each in (renamed, renamed):
+        np.testing.assert_allclose(gc.compile(each)(x), np.tanh(x), rtol=1e-6)
+    assert not list(small_graphs_too.glob("*.steps"))
+    gc.compile(graph)
+    assert list(small_graphs_too.glob("*.steps"))
 
 
 def test_to_print_it_runs_no_pass(no_pass_runs: Callable[[], None]) -> None:

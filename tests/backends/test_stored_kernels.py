@@ -203,8 +203,7 @@ def test_training_goes_on_from_a_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(value, twin.state_dict()[key], key)
 
 
-def test_kept_steps_find_the_state_as_it_lies() -> None:
-    """A second step over an equal graph, and the numbers of threads: all give the same bits."""
+def test_every_number_of_threads_gives_the_same_bits() -> None:
     make, shape = NETWORKS["groups"]
     model = nn.Sequential(*make())
     batch, found = examples(shape), []

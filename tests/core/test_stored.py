@@ -100,6 +100,21 @@ def test_graphs_say_how_state_lies() -> None:
     np.testing.assert_array_equal(parsed, gc.evaluate(graph, x))
 
 
+def test_copies_for_others_lie_row_by_row() -> None:
+    assert np.array(kernels()).flags.c_contiguous
+    assert not np.asarray(kernels()).flags.c_contiguous
+
+
+def test_errors_name_state_as_the_model_does() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Flatten())
+    predict = gc.compile(model.eval(), inputs=gc.f32["N", 4, 3, 3])
+    predict(np.ones((1, 4, 3, 3), np.float32))
+    model.double()
+    rule = r"was traced with parameter %0.weight: f32\[8,4,3,3\], but it is f64\[8,4,3,3\] now; trace the model again"
+    with pytest.raises(StateError, match=rule):
+        predict(np.ones((1, 4, 3, 3), np.float32))
+
+
 def test_slots_lie_as_their_parameter() -> None:
     layer = nn.Conv1d(3, 4, 5)
     adam = optim.Adam(lr=1e-2)

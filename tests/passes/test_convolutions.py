@@ -72,3 +72,24 @@ def test_no_zeros_are_multiplied_for_a_stride(groups):
     first = 0 if groups == 1 else 1
     taps = sorted(int(np.prod(node.operands[1].type.shape[first : first + 2])) for node in products)
     assert taps == [1, 2, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("batch", "channels", "image", "size", "is_gradient"),
+    [
+        ("N", 4, 2, 3, False),  # more taps than places
+        (4, "N", 4, 2, True),  # what a gradient by kernels is for images of 2 x 2, with their margins
+        (4, "N", 8, 6, True),
+        (4, "C", 48, 3, False),  # a layer for any number of channels
+        (4, 3, 48, 3, False),
+        (4, 64, 9, 7, True),  # a static batch: fewer places than taps
+    ],
+)
+def test_gradients_for_kernels_are_told_from_layers(batch, channels, image, size, is_gradient):
+    """They are summed with the channels of their windows first: those are the images of a batch."""
+    x, w = gc.f32[batch, channels, image, image], gc.f32[8, channels, size, size]
+    padding = 1 if image < size else 0
+    prepared = prepare(gc.trace(lambda x, w: F.conv2d(x, w, padding=padding), x, w))
+    (product,) = (node for node in prepared.nodes if node.op.name == "dot_general")
+    rows = product.operands[0].type.shape
+    assert (rows[0] == prepared.inputs[0].type.shape[1]) == is_gradient, str(product)
