@@ -71,8 +71,9 @@ class Cell(Operators):
 
     __slots__ = ("__weakref__", "_array", "_clock", "_version", "is_lent", "kind", "name", "order", "turn")
 
-    def __init__(self, value: Any, kind: str = "buffer", name: str = "", order: Axes | None = None) -> None:
+    def __init__(self, value: Any, kind: str = "buffer", name: str = "", order: Axes | list[int] | None = None) -> None:
         array = own(value)
+        order = tuple(order) if isinstance(order, list) else order
         if order is not None and (problem := order_problem(order, array.ndim)):
             raise StateError(f"{name or kind}: {problem}")
         self.order = None if order == tuple(range(array.ndim)) else order

@@ -16,7 +16,6 @@ import numpy as np
 
 from graphc.order import Axes, inverse
 from graphc.state import Cell, Clock
-from graphc.types import TensorType, type_of
 
 Array = np.ndarray[Any, Any]
 
@@ -29,18 +28,6 @@ class StoredCell:
     def __init__(self, cell: Cell, order: Axes) -> None:
         self.cell = cell
         self.order = order
-
-    @property
-    def name(self) -> str:
-        return self.cell.name
-
-    @property
-    def kind(self) -> str:
-        return self.cell.kind
-
-    @property
-    def type(self) -> TensorType:
-        return type_of(self.storage)
 
     @property
     def array(self) -> Array:

@@ -22,11 +22,11 @@ from graphc.stored import as_stored, cell_of
 
 def stored(graph: Graph) -> Graph:
     """The graph over its state as it lies in memory."""
-    turned = {each.value: each.order for each in graph.state if each.order is not None}
+    turned = {each.value: each.order for each in graph.state if each.order is not None and is_turned(each)}
     if not turned:
         return graph
     builder = Builder.extending(graph)
-    states = tuple(lying(each, builder.scope.fresh(name_of(each))) if each.order else each for each in graph.state)
+    states = tuple(lying(each, builder.scope.fresh(name_of(each))) if is_turned(each) else each for each in graph.state)
     lies = {before.value: after.value for before, after in zip(graph.state, states, strict=True)}
     seen = [_turned(lies[value], inverse(order), value) for value, order in turned.items()]
     written, updates = [], []
@@ -43,15 +43,20 @@ def _turned(value: Value, axes: Axes, result: Value) -> Node:
     return Node(permute_dims, (value,), {"axes": axes}, (result,))
 
 
+def is_turned(state: State) -> bool:
+    """Whether its axes lie in memory in another order than they are counted in."""
+    return state.order is not None and state.order != tuple(range(len(state.order)))
+
+
 def name_of(state: State) -> str:
     """What state is called as it lies in memory."""
-    return state.value.name if state.order is None else f"{state.value.name}.stored"
+    return f"{state.value.name}.stored" if is_turned(state) else state.value.name
 
 
 def lying(state: State, name: str) -> State:
     """State as it lies in memory, under a name of its own; as it is where that is the same."""
     value, order, cell = state.value, state.order, state.cell
-    if order is None:
+    if order is None or not is_turned(state):
         return state
     shape = tuple(value.type.shape[axis] for axis in order)
     of = None if cell is None else as_stored(cell_of(cell))

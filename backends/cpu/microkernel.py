@@ -40,7 +40,6 @@ TILE = (
 SEGMENTS = (("segments", I64), ("a_segment", I64), ("b_segment", I64))
 MARGINS = (("first", I64), ("last", I64))
 AHEAD = (("ahead", POINTER),)
-ASKED = ("next_row", I64), ("next", POINTER)  # one place for each array
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ class Tile:
     @property
     def name(self) -> str:
         kind = "m" * self.masked + "s" * self.segmented + "l" * self.by_lanes + "w" * self.within
-        kind += "f" * self.fetches + "r" * self.fetches_right + "n" * self.asks
-        kind += f"{self.slides or ''}"
+        kind += "f" * self.fetches + "r" * self.fetches_right + "n" * self.asks + f"{self.slides or ''}"
         if self.real is not None:
             kind += f".{self.steps}.{self.real.start}.{self.real.stop}"
         return f"{self.tiling.suffix}.{self.rows}x{self.vectors}{kind}"
@@ -149,8 +147,7 @@ def _tiles(
 
 def _asked(arrays: int) -> tuple[tuple[str, ir.Type], ...]:
     """The arguments of a tile that asks for parts of so many arrays."""
-    row, (name, kind) = ASKED
-    return (row, *((f"{name}{number}", kind) for number in range(arrays))) if arrays else ()
+    return (("next_row", I64), *((f"next{number}", POINTER) for number in range(arrays))) if arrays else ()
 
 
 def emit_tile(module: ir.Module, tile: Tile, strides: Strides) -> ir.Function:

@@ -29,7 +29,7 @@ class Parameter(Cell):
 
     __slots__ = ("_requires_grad",)
 
-    def __init__(self, data: Any, requires_grad: bool = True, *, order: Axes | None = None) -> None:
+    def __init__(self, data: Any, requires_grad: bool = True, *, order: Axes | list[int] | None = None) -> None:
         super().__init__(in_default_dtype(data), kind="parameter", order=order)
         if requires_grad and not self.dtype.is_float:
             raise DTypeError(
